@@ -1,0 +1,344 @@
+"""The contract of a feedback type: what a labeler can say, and what is learned from it.
+
+A feedback is a choice from a set (Jeon, Milli & Dragan 2020, arXiv 2002.04833): a type says what was on offer, how the
+answer is read from a form and stored, how far apart two answers are, and how probable an answer is under a reward.
+One folder of this package is one type; `registry.py` finds it by listing. Nothing outside the folder asks for its slug.
+
+Nothing here knows the database or torch; a type's `likelihood.py` does the mathematics and is imported only when asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from django import forms
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+if TYPE_CHECKING:
+    from feedback_types.likelihoods import Likelihood
+
+
+class InvalidPayload(ValueError):
+    """An answer that breaks a rule. `errors` maps a field to sentences that tell the labeler what to do next."""
+
+    def __init__(self, errors: Mapping[str, Sequence[str]] | str):
+        self.errors: dict[str, list[str]] = (
+            {"__all__": [errors]} if isinstance(errors, str) else {name: [str(e) for e in es] for name, es in errors.items()}
+        )
+        super().__init__("; ".join(f"{name}: {' '.join(es)}" for name, es in self.errors.items()))
+
+    @classmethod
+    def from_pydantic(cls, error: ValidationError) -> InvalidPayload:
+        errors: dict[str, list[str]] = {}
+        for e in error.errors(include_url=False, include_context=False, include_input=False):
+            errors.setdefault(".".join(str(part) for part in e["loc"]) or "__all__", []).append(e["msg"])
+        return cls(errors)
+
+
+# --- What is on the screen -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Message:
+    role: str  # "system", "user" or "assistant"
+    content: str
+
+
+@dataclass(frozen=True)
+class ShownResponse:
+    id: int
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One item as one labeler sees it: the prompt, and the responses in the order in which they are shown."""
+
+    prompt: tuple[Message, ...]
+    responses: tuple[ShownResponse, ...]
+
+    def response(self, response_id: int | None) -> ShownResponse:
+        for response in self.responses:
+            if response.id == response_id:
+                return response
+        raise InvalidPayload(f"Response {response_id} is not on this screen; choose one that is shown.")
+
+
+class Target(StrEnum):
+    """What one feedback row of a type is about."""
+
+    SET = "set"  # all responses together: one row, `target` is None
+    EACH = "each"  # every response by itself: one row for each, `target` is its id
+    ONE = "one"  # one response that the labeler picks: one row, `target` is its id
+
+
+# --- What a type declares --------------------------------------------------------------------------------------------
+
+
+class Payload(BaseModel):
+    """The stored answer. Strict: `"5"`, `5.0` and `true` are not the integer 5; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def dump(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+
+class Settings(BaseModel):
+    """How a campaign asks the question. Every field has a default, a title and a description: the page is made from them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """The survey's attributes (its table 3, after Kaufmann et al. 2023); "-" where the class leaves it open."""
+
+    granularity: str
+    involvement: str
+    arity: str
+    abstraction: str
+    intent: str
+    explicitness: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the keyboard map: what to press, and what it does in the labeler's words."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """One step of a campaign's protocol: a type with its settings, under a key that is unique in the protocol."""
+
+    key: str
+    type: FeedbackType
+    settings: Any
+    title: str = ""
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was said to one question about one target, before it is stored."""
+
+    question: str
+    target: int | None
+    payload: Payload
+
+
+@dataclass(frozen=True)
+class Event:
+    """One stored feedback row, as agreement, likelihood and export read it (without a database)."""
+
+    id: str
+    type: str
+    labeler: str
+    question: str
+    screen: Screen
+    target: int | None
+    payload: Any
+    settings: Any
+    choice_set: Mapping[str, Any] = field(default_factory=dict)
+    submission: str = ""
+    item: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SyntheticLabeler:
+    """A labeler with a known truth, who answers by a type's own law.
+
+    Args:
+        value: (prompt, text, code-point offset or None for the end, head) -> score; head "reward" is the scalar reward of the prefix.
+        beta: rationality > 0; 0 is a coin toss over the choice set.
+        lapse: probability in [0, 1] of an answer drawn uniformly from the choice set.
+        parameters: values for the type's likelihood parameters (name -> number or sequence); missing names take their initial value.
+        rewrite: candidate rewrites of a text, for types in which the labeler writes.
+    """
+
+    value: Callable[[tuple[Message, ...], str, int | None, str], float]
+    beta: float = 1.0
+    lapse: float = 0.0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    rewrite: Callable[[tuple[Message, ...], str], Sequence[str]] | None = None
+
+
+# --- Forms -----------------------------------------------------------------------------------------------------------
+
+
+class AnswerForm(forms.Form):
+    """What the browser sends for one target of one question; it works without scripts.
+
+    `screen`, `settings` and `target` (a response id, or None for the set) are at hand for choices and labels.
+    Fields are prefixed by the page, so that questions and targets never collide.
+    """
+
+    def __init__(self, *args: Any, screen: Screen, settings: Any, target: int | None, **kwargs: Any):
+        self.screen, self.settings, self.target = screen, settings, target
+        super().__init__(*args, **kwargs)
+
+
+# --- The contract ----------------------------------------------------------------------------------------------------
+
+
+class FeedbackType(ABC):
+    """A type answers for itself; see docs/architecture.md for who asks what."""
+
+    slug: ClassVar[str]
+    label: ClassVar[Any]  # translatable
+    description: ClassVar[Any]  # two sentences: what a labeler does, and when an admin should choose it
+    version: ClassVar[int]  # of the payload schema; `load` reads every version ever stored
+    category: ClassVar[str]  # the survey's class: "primary", "supplementary", "representation" or "sft"
+    attributes: ClassVar[Attributes]
+    reference: ClassVar[str]  # the paper this type comes from
+    target: ClassVar[Target]
+    arity: ClassVar[tuple[int, int]]  # fewest and most responses of an item
+
+    payload_class: ClassVar[type[Payload]]
+    settings_class: ClassVar[type[Settings]]
+    form_class: ClassVar[type[AnswerForm]]
+
+    # Views in training formats: name ("preference", "unpaired", "prompt_completion") -> what the view loses, in a sentence.
+    views: ClassVar[Mapping[str, str]] = {}
+
+    # VALID: screens with answers that must pass; INVALID: answers that must be refused, with the field that is at fault.
+    valid: ClassVar[Sequence[Example]]
+    invalid: ClassVar[Sequence[Example]]
+
+    @property
+    def template_name(self) -> str:
+        return f"feedback_types/{self.slug}/widget.html"
+
+    @property
+    def summary_template_name(self) -> str:
+        return "feedback_types/_summary.html"
+
+    # Settings and screen
+
+    def settings(self, raw: Mapping[str, Any] | None = None) -> Any:
+        """Read stored or posted settings. Raises InvalidPayload naming the setting."""
+        try:
+            return self.settings_class.model_validate(dict(raw or {}))
+        except ValidationError as error:
+            raise InvalidPayload.from_pydantic(error) from error
+
+    def keys(self, settings: Any) -> Sequence[Key]:
+        """The keyboard map under these settings, in the order in which the buttons are shown."""
+        return ()
+
+    def needs_raw_text(self, settings: Any) -> bool:
+        """Whether responses are shown as plain text, so that positions on screen are positions in the text."""
+        return False
+
+    def seconds(self, screen: Screen, settings: Any) -> float:
+        """Labeler-seconds this question is assumed to take after reading (science.md 6.3); measured values replace it."""
+        return 4.0
+
+    def targets(self, screen: Screen, settings: Any) -> Sequence[int | None]:
+        """Which targets are asked about on this screen, in order: one form for each."""
+        return [None] if self.target is Target.SET else [r.id for r in screen.responses]
+
+    # Form -> payload -> JSON -> payload -> words
+
+    @abstractmethod
+    def parse(self, cleaned_data: Mapping[str, Any], screen: Screen, settings: Any, target: int | None) -> Payload | None:
+        """Payload of a valid form; None when nothing was said. Raises InvalidPayload, in the labeler's words."""
+
+    @abstractmethod
+    def to_form(self, payload: Any, screen: Screen, settings: Any) -> dict[str, Any]:
+        """Form data (unprefixed) that `parse` reads back to the same payload: the inverse, for drafts, undo and synthetic labelers."""
+
+    def load(self, stored: Mapping[str, Any], version: int | None = None) -> Any:
+        """Payload from JSON of any version ever stored; the inverse of `Payload.dump`. Raises InvalidPayload."""
+        try:
+            return self.payload_class.model_validate(dict(stored))
+        except ValidationError as error:
+            raise InvalidPayload.from_pydantic(error) from error
+
+    def validate(self, payload: Any, screen: Screen, settings: Any, target: int | None) -> None:
+        """Rules that need the screen or the settings; the same for page and API. Raises InvalidPayload."""
+        return None
+
+    @abstractmethod
+    def summary(self, payload: Any, screen: Screen, settings: Any) -> str:
+        """One line that a reviewer reads, translated; responses are named A, B, … in the order shown."""
+
+    # Choice set, agreement
+
+    @abstractmethod
+    def choice_set(self, screen: Screen, settings: Any, payload: Any | None = None) -> dict[str, Any]:
+        """What was on offer, as JSON: every option with its label, stored with the answer.
+
+        `payload` is given when storing, for types whose offer is only known afterwards (alternatives shown, text streamed).
+        """
+
+    @abstractmethod
+    def distance(self, a: Any, b: Any) -> float:
+        """0 (same) to 1 (opposite), symmetric; feeds Krippendorff's alpha."""
+
+    @abstractmethod
+    def consensus(self, payloads: Sequence[Any]) -> Any:
+        """What the group thinks: a payload of this type. `payloads` is not empty; order does not matter."""
+
+    # Learning and export
+
+    @cached_property
+    def likelihood(self) -> Likelihood | None:
+        """The observation model from the folder's `likelihood.py` (imports torch), or None for a text-only type."""
+        module = f"{type(self).__module__}.likelihood"
+        return import_module(module).likelihood if find_spec(module) else None
+
+    @abstractmethod
+    def simulate(
+        self, screen: Screen, settings: Any, labeler: SyntheticLabeler, rng: np.random.Generator
+    ) -> list[tuple[int | None, Any]]:
+        """Answers of a synthetic labeler, (target, payload) for each target, drawn from the law of `likelihood`."""
+
+    def statistics(self, events: Iterable[Event]) -> Any:
+        """One streamed pass over all events of this type, for views that need it (a labeler's median, say)."""
+        return None
+
+    def records(self, events: Sequence[Event], statistics: Any = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(view, row) pairs from the events of one question in one submission, in TRL's column names.
+
+        Prompts and completions are lists of {"role", "content"} messages.
+        """
+        yield from ()
+
+
+@dataclass(frozen=True)
+class Example:
+    """An answer for the contract suite. In `invalid`, `at_fault` names the field the error must mention."""
+
+    screen: Screen
+    payload: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    target: int | None = None
+    at_fault: str = ""
+
+
+def chat(prompt: Sequence[Message]) -> list[dict[str, str]]:
+    """A prompt in TRL's conversational form."""
+    return [{"role": m.role, "content": m.content} for m in prompt]
+
+
+def completion(text: str) -> list[dict[str, str]]:
+    """A response in TRL's conversational form."""
+    return [{"role": "assistant", "content": text}]

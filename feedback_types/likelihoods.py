@@ -1,0 +1,132 @@
+"""What the likelihoods of all types share. One reward, many observation models (arXiv 2002.04833).
+
+The reward model gives one score to every prefix of a text; final reward R = score at the end, step reward = difference of
+two prefix scores. A type says at which points it looks (`points`), and how probable the answer is given the scores there.
+The trainer asks for all points of a batch at once, each distinct text run through the model once.
+
+Only this module and `*/likelihood.py` in this package import torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from feedback_types.base import Event
+
+
+@dataclass(frozen=True)
+class Point:
+    """One score a likelihood wants: of `text[:offset]` (code points) after the event's prompt; offset None is the end (EOS), 0 the empty prefix."""
+
+    text: str
+    offset: int | None = None
+    head: str = "reward"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A nuisance parameter that is learned beside the reward, with its own learning rate.
+
+    scope: one value for everybody ("global"), for each labeler, or for each question key of a protocol.
+    initial: starting value, a number or a tuple (the shape is taken from it); on the unconstrained scale the likelihood reads.
+    prior_sd: standard deviation of the Gaussian prior around `initial`.
+    """
+
+    name: str
+    scope: Literal["global", "labeler", "question"]
+    initial: float | tuple[float, ...]
+    prior_sd: float
+
+
+class Likelihood(ABC):
+    """The observation model of one feedback type."""
+
+    parameters: Sequence[Parameter] = ()
+
+    def usable(self, event: Event) -> bool:
+        """Whether the event says anything under this law (a slip of the key does not)."""
+        return True
+
+    @abstractmethod
+    def points(self, event: Event) -> Sequence[Point]:
+        """The scores this event needs, in the order in which `log_likelihood` reads them; at least one."""
+
+    @abstractmethod
+    def collate(self, events: Sequence[Event]) -> dict[str, Tensor]:
+        """Tensors describing the choices of n events (not their scores), first dimension n; ragged parts padded with a mask."""
+
+    @abstractmethod
+    def log_likelihood(self, values: Tensor, batch: Mapping[str, Tensor], beta: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Log-probability of each choice, before the lapse.
+
+        Args:
+            values: (n, p) float; scores at each event's points, padded on the right with 0 to the largest p.
+            batch: from `collate`.
+            beta: (n,) float > 0; rationality of the labeler for this type.
+            parameters: name -> (n, *shape), the value that applies to each event.
+        Returns: (n,) float, in nats, never above 0.
+        """
+
+    @abstractmethod
+    def log_uniform(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """(n,) float: minus the log of the number of options on offer; what a lapse draws from."""
+
+    @abstractmethod
+    def alternatives(self, event: Event) -> Sequence[Event]:
+        """Every answer the labeler could have given on this screen, as events (the chosen one among them); for the normalisation test."""
+
+
+def mix_lapse(log_likelihood: Tensor, log_uniform: Tensor, lapse: Tensor) -> Tensor:
+    """log((1 - lapse) P + lapse U): a labeler who sometimes answers without looking.
+
+    Args:
+        log_likelihood, log_uniform: (n,) float, nats.
+        lapse: (n,) float in [0, 1).
+    Returns: (n,) float; finite whenever lapse > 0.
+    """
+    tiny = torch.finfo(log_likelihood.dtype).tiny
+    return torch.logaddexp(torch.log1p(-lapse) + log_likelihood, torch.log(lapse.clamp_min(tiny)) + log_uniform)
+
+
+def cumulative_logit(score: Tensor, cutpoints: Tensor, grade: Tensor) -> Tensor:
+    """Log-probability of an ordered grade: P(Y <= k) = s(c_k - score).
+
+    Args:
+        score: (n,) float, any gap; already multiplied by the rationality.
+        cutpoints: (n, K-1) or (K-1,) float, strictly increasing along the last dimension.
+        grade: (n,) int in 0..K-1.
+    Returns: (n,) float, nats, never above 0; finite for any finite score.
+    Source: McCullagh (1980), proportional odds.
+    """
+    cutpoints = cutpoints.expand(score.shape[0], -1)
+    inf = torch.full_like(score, torch.inf).unsqueeze(1)
+    edges = torch.cat([-inf, cutpoints, inf], dim=1)
+    low = edges.gather(1, grade.unsqueeze(1)).squeeze(1) - score
+    high = edges.gather(1, grade.unsqueeze(1) + 1).squeeze(1) - score
+    # log(s(high) - s(low)) = log s(high) + log s(-low) + log(1 - exp(low - high)): stable in both tails.
+    gap = torch.where(torch.isinf(low) | torch.isinf(high), torch.zeros_like(score), torch.log(-torch.expm1((low - high).clamp(max=-1e-6))))
+    return F.logsigmoid(high) + F.logsigmoid(-low) + gap
+
+
+def increasing(raw: Tensor) -> Tensor:
+    """Strictly increasing cutpoints from free numbers: first one as it is, then steps of softplus(raw) > 0, along the last dimension."""
+    return torch.cat([raw[..., :1], raw[..., :1] + torch.cumsum(F.softplus(raw[..., 1:]), dim=-1)], dim=-1)
+
+
+def pad(rows: Sequence[Sequence[Any]], value: float = 0, dtype: torch.dtype = torch.long) -> tuple[Tensor, Tensor]:
+    """(n, longest) tensor and its bool mask from ragged rows."""
+    longest = max((len(r) for r in rows), default=0) or 1
+    data = torch.full((len(rows), longest), value, dtype=dtype)
+    mask = torch.zeros((len(rows), longest), dtype=torch.bool)
+    for i, row in enumerate(rows):
+        if len(row):
+            data[i, : len(row)] = torch.as_tensor(row, dtype=dtype)
+            mask[i, : len(row)] = True
+    return data, mask
