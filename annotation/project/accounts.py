@@ -1,0 +1,25 @@
+"""What the wiring says to allauth and axes: who may make an account, and what a locked-out person reads."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """An account comes from an invitation unless the operator opened the door."""
+        return bool(settings.OPEN_SIGNUP)
+
+
+def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """429 with the time to wait, in words and as a header."""
+    seconds = int(settings.AXES_COOLOFF_TIME * 3600)
+    return HttpResponse(
+        _("Too many attempts to sign in. Try again in %(minutes)d minutes.") % {"minutes": seconds // 60},
+        status=429,
+        headers={"Retry-After": str(seconds)},
+        content_type="text/plain; charset=utf-8",
+    )

@@ -1,0 +1,272 @@
+"""Settings of every process, read from the environment (README, section "Settings").
+
+Three situations, told apart by what is set:
+
+    embedded     nothing set: PostgreSQL and Valkey from wheels, plain http on loopback
+    own servers  DATABASE_URL (and BROKER_URL): the same with servers of yours; WHETSTONE_SECRET_KEY is required
+    production   WHETSTONE_HTTPS=1 besides: secure cookies, HSTS; WHETSTONE_ALLOWED_HOSTS is required
+"""
+
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from annotation.project import secrets
+from annotation.project.embedded.places import Places
+from annotation.project.env import envbool, envdb, envint, envlist, envpath, envsecret, envstr
+from annotation.project.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+# Where things are kept. Everything that the application writes lies below DATA_DIR.
+DATA_DIR = envpath("WHETSTONE_DATA_DIR", BASE_DIR / ".data")
+SNAPSHOT_DIR = DATA_DIR / "snapshots"
+RUN_DIR = DATA_DIR / "runs"
+CHECKPOINT_DIR = DATA_DIR / "checkpoints"
+DEFAULT_POLICY = envstr("WHETSTONE_POLICY", "embedded")  # or a hub id, or a local path
+
+# What kind of installation this is.
+DEBUG = envbool("WHETSTONE_DEBUG", False)
+HTTPS = envbool("WHETSTONE_HTTPS", False)
+PORT = envint("WHETSTONE_PORT", 8000, low=1, high=65535)
+_database = envdb("DATABASE_URL")
+EMBEDDED = _database is None
+if DEBUG and HTTPS:
+    raise ImproperlyConfigured(
+        "WHETSTONE_DEBUG=1 shows source code to visitors; it cannot go with WHETSTONE_HTTPS=1."
+    )
+
+_secret = envsecret("WHETSTONE_SECRET_KEY")
+if _secret is None and (HTTPS or not EMBEDDED):
+    raise ImproperlyConfigured(
+        "WHETSTONE_SECRET_KEY is not set. It is required with DATABASE_URL or WHETSTONE_HTTPS=1. Make one with: "
+        'python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
+    )
+SECRET_KEY = _secret or secrets.load_or_create(DATA_DIR / "secret.key")
+
+ALLOWED_HOSTS = envlist("WHETSTONE_ALLOWED_HOSTS", [] if HTTPS else ["localhost", "127.0.0.1", "[::1]"])
+if HTTPS and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
+    raise ImproperlyConfigured(
+        "WHETSTONE_ALLOWED_HOSTS must list the host names of the site; * is not accepted."
+    )
+
+INSTALLED_APPS = [
+    "feedback_types.apps.FeedbackTypesConfig",
+    "annotation.apps.AnnotationConfig",
+    "training_bridge.apps.TrainingBridgeConfig",
+    "annotation.project.apps.ProjectConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
+    "django_htmx",
+    "csp",
+    "axes",
+]
+
+MIDDLEWARE = [
+    "annotation.project.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "annotation.project.urls"
+ASGI_APPLICATION = "annotation.project.asgi.application"
+WSGI_APPLICATION = "annotation.project.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEST_RUNNER = "django.test.runner.DiscoverRunner"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates", *sorted((BASE_DIR / "feedback_types").glob("*/templates"))],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# PostgreSQL, always. The web process sets WHETSTONE_STATEMENT_TIMEOUT_S (asgi.py): a page waits for a lock or
+# a slow statement for a bounded time and then answers 503; commands and workers may take as long as they need.
+STATEMENT_TIMEOUT_S = envint("WHETSTONE_STATEMENT_TIMEOUT_S", 0, low=0, high=3600)
+_timeouts = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c lock_timeout={min(STATEMENT_TIMEOUT_S, 5)}s"
+_options = dict((_database or {}).get("OPTIONS", {}))
+if STATEMENT_TIMEOUT_S:
+    _options["options"] = f"{_options.get('options', '')} {_timeouts}".strip()
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        **(
+            {"ENGINE": "django.db.backends.postgresql", **Places(DATA_DIR).database()}
+            if _database is None
+            else _database
+        ),
+        "ATOMIC_REQUESTS": False,  # services open their own transactions
+        "CONN_MAX_AGE": 0,  # the pool keeps connections; Django must not
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            **_options,
+            "pool": {"min_size": 1, "max_size": envint("WHETSTONE_POOL", 8, low=1, high=200), "timeout": 5},
+        },
+    }
+}
+
+# A process of its own would only be needed if pages had to share more than the database does already.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# People: a name or e-mail address and a password; an account comes from an invitation; no mail server is needed.
+AUTH_USER_MODEL = "annotation.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: refuses a locked-out name before a password is looked at
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "annotation.project.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Whetstone] "
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = True
+OPEN_SIGNUP = envbool("WHETSTONE_OPEN_SIGNUP", False)
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Whetstone"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # without a mail server no address is ever verified
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+AXES_FAILURE_LIMIT = 10  # per name and address together, so that nobody can lock out somebody else
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_FORM_FIELD = "login"  # as allauth's form calls it
+AXES_LOCKOUT_CALLABLE = "annotation.project.accounts.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+# What browsers are told.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+_prefix = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{_prefix}sessionid"
+CSRF_COOKIE_NAME = f"{_prefix}csrftoken"
+LANGUAGE_COOKIE_NAME = f"{_prefix}language"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked by a load balancer over plain http
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # a form; imports are files and stream
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+
+# Languages, time, static files.
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "annotation" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = sorted((BASE_DIR / "feedback_types").glob("*/static"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    },
+}
+MEDIA_ROOT = DATA_DIR / "uploads"
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Whetstone",
+    "DESCRIPTION": "Campaigns, items, assignments, submissions, snapshots and runs.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# Celery only wakes workers; what must not be lost is a row. Messages are ids, as JSON.
+BROKER_URL = envstr("BROKER_URL", Places(DATA_DIR).broker_url)
+CELERY_BROKER_URL = BROKER_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3 * 3600} if BROKER_URL.startswith("redis") else {}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 2  # a page that cannot wake a worker must not wait for it
+CELERY_TASK_PUBLISH_RETRY = False  # the row is sent again by the sweep
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_QUEUES = None  # `default` and `train`: a task names its queue
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+CELERY_TIMEZONE = "UTC"
+
+LOGGING = logging_config(pretty=DEBUG or not HTTPS)

@@ -1,0 +1,10 @@
+"""The web process: `gunicorn annotation.project.wsgi:application`; streamed responses need asgi.py instead."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotation.project.settings")
+os.environ.setdefault("WHETSTONE_STATEMENT_TIMEOUT_S", "30")
+
+application = get_wsgi_application()
