@@ -1,0 +1,98 @@
+"""Who works on what: open slots, leases, and where each labeler is in the queue.
+
+A `Slot` is one judgement still wanted. Leasing deletes it, an expired or skipped lease puts one back at the tail. The SQL
+that does it is in `queue.py`; these models give it tables, constraints and reads.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class Slot(models.Model):
+    """campaign × pos × replica → item. No foreign keys: the hot table locks nothing but itself."""
+
+    pk = models.CompositePrimaryKey("campaign_id", "pos", "replica")
+    campaign_id = models.BigIntegerField()
+    pos = models.BigIntegerField()
+    replica = models.SmallIntegerField(default=0)
+    item_id = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["item_id"], name="slot_by_item")]
+
+
+class LabelerCursor(models.Model):
+    """How far one labeler has come in one campaign's queue; `pos` only rises, so no item comes twice.
+
+    `held` lists the leases the labeler has now (at most two: on screen, and prepared behind it). Its row lock serialises one labeler.
+    """
+
+    pk = models.CompositePrimaryKey("campaign_id", "labeler_id")
+    campaign_id = models.BigIntegerField()
+    labeler_id = models.BigIntegerField()
+    pos = models.BigIntegerField()
+    held = ArrayField(models.BigIntegerField(), default=list)
+    swept_at = models.DateTimeField(null=True)  # last look behind the cursor
+
+
+class QueueState(models.Model):
+    """Where the live part of a campaign's queue begins; a newcomer starts there instead of walking a dead head."""
+
+    campaign_id = models.BigIntegerField(primary_key=True)
+    low_pos = models.BigIntegerField(default=0)
+
+
+class Assignment(models.Model):
+    """item × labeler: the lease, and exactly what was put on the screen."""
+
+    class State(models.IntegerChoices):
+        LEASED = 1, _("leased")
+        SUBMITTED = 2, _("submitted")
+        SKIPPED = 3, _("skipped")
+        EXPIRED = 4, _("expired")
+
+    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="assignments", db_constraint=False)
+    item = models.ForeignKey("annotation.Item", on_delete=models.CASCADE, related_name="assignments")
+    labeler = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="assignments")
+    state = models.SmallIntegerField(choices=State, default=State.LEASED)
+    leased_at = models.DateTimeField(db_default=Now())
+    lease_until = models.DateTimeField()
+    requeued_pos = models.BigIntegerField(null=True)  # where the slot went when the lease expired
+    protocol = models.ForeignKey("annotation.Protocol", on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    guidelines = models.ForeignKey("annotation.Guidelines", on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    response_order = ArrayField(models.BigIntegerField())  # response ids as shown
+    order_seed = models.BigIntegerField()
+    first_render_at = models.DateTimeField(null=True)
+    draft = models.JSONField(null=True)  # form fields as typed
+    draft_saved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["item", "labeler"], name="assignment_once_per_labeler")]
+        indexes = [
+            models.Index(fields=["lease_until"], name="assignment_due", condition=models.Q(state=1)),
+            models.Index(fields=["campaign", "labeler", "-id"], name="assignment_by_labeler"),
+        ]
+
+
+class Skip(models.Model):
+    """Why a labeler passed an item by."""
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.CASCADE, related_name="skip")
+    reason = models.CharField(max_length=30)
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+
+class Flag(models.Model):
+    """A report that something is wrong with an item (harmful, broken, private data)."""
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="flags")
+    reason = models.CharField(max_length=30)
+    note = models.TextField(blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())

@@ -1,0 +1,81 @@
+"""A campaign: what is asked about which items, how often, under which guidelines."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from feedback_types.base import Question
+from feedback_types.protocol import load_protocol
+
+
+class Campaign(models.Model):
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        OPEN = "open", _("open")
+        PAUSED = "paused", _("paused")
+        CLOSED = "closed", _("closed")
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, unique=True)
+    state = models.CharField(max_length=8, choices=State, default=State.DRAFT)
+    overlap = models.PositiveSmallIntegerField(default=1)
+    lease_s = models.PositiveIntegerField(default=1800)
+    language = models.CharField(max_length=10, default="en")
+    # The current versions; each assignment keeps the ones it was given under.
+    guidelines = models.ForeignKey("annotation.Guidelines", on_delete=models.PROTECT, null=True, related_name="+")
+    protocol = models.ForeignKey("annotation.Protocol", on_delete=models.PROTECT, null=True, related_name="+")
+    round_number = models.PositiveIntegerField(default=1)
+    version = models.PositiveIntegerField(default=1)  # optimistic locking
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(overlap__gte=1, overlap__lte=100), name="campaign_overlap_1_to_100"),
+            models.CheckConstraint(condition=models.Q(lease_s__gte=30, lease_s__lte=604800), name="campaign_lease_30s_to_7d"),
+            models.CheckConstraint(
+                condition=models.Q(state="draft") | models.Q(protocol__isnull=False, guidelines__isnull=False),
+                name="campaign_runs_with_protocol_and_guidelines",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == self.State.OPEN
+
+
+class Guidelines(models.Model):
+    """One version of what labelers are told, in markdown."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="guidelines_versions")
+    number = models.PositiveIntegerField()
+    markdown = models.TextField(blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="guidelines_number_once")]
+
+
+class Protocol(models.Model):
+    """One version of what is asked on a screen: JSON as in `feedback_types/protocol.py`."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="protocol_versions")
+    number = models.PositiveIntegerField()
+    questions_json = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="protocol_number_once")]
+
+    @cached_property
+    def questions(self) -> tuple[Question, ...]:
+        return load_protocol(self.questions_json)

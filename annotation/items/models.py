@@ -1,0 +1,81 @@
+"""What is judged: a prompt with its candidate responses."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class Prompt(models.Model):
+    """Chat messages `[{"role": "user", "content": "…"}, …]`, the last one from the user."""
+
+    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="prompts")
+    messages = models.JSONField()
+    language = models.CharField(max_length=10, blank=True)
+    external_id = models.CharField(max_length=200, null=True, blank=True)
+    sha256 = models.CharField(max_length=64)  # of the normalised messages; decides the split
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["campaign", "sha256"], name="prompt_by_hash")]
+
+
+class Response(models.Model):
+    """One candidate continuation, never edited; what was on a screen can always be shown again."""
+
+    class Source(models.TextChoices):
+        POLICY = "policy", _("policy")
+        PERSON = "person", _("person")
+        IMPORT = "import", _("import")
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="responses")
+    text = models.TextField()
+    n_codepoints = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    source = models.CharField(max_length=8, choices=Source)
+    source_name = models.CharField(max_length=200, blank=True)  # never shown to labelers
+    checkpoint_id = models.BigIntegerField(null=True, blank=True)  # training_bridge.Checkpoint; that app is above this one
+    sampling = models.JSONField(null=True, blank=True)  # parameters, seed, log-probability, finish reason
+    created_at = models.DateTimeField(db_default=Now())
+
+
+class Item(models.Model):
+    """A prompt with its responses, to be judged by `overlap` labelers.
+
+    `counted` is how many counted submissions there are; the constraint is the promise that it never exceeds `overlap`.
+    """
+
+    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="items")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="items")
+    responses = models.ManyToManyField(Response, through="annotation.ItemResponse", related_name="items")
+    external_id = models.CharField(max_length=200, null=True, blank=True)
+    round_number = models.PositiveIntegerField(default=1)
+    priority = models.SmallIntegerField(default=0)
+    overlap = models.PositiveSmallIntegerField()
+    counted = models.PositiveSmallIntegerField(default=0, db_default=0)
+    is_gold = models.BooleanField(default=False)
+    gold_answers = models.JSONField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)  # flagged or taken back: in nobody's queue
+    metadata = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(counted__lte=models.F("overlap")), name="item_never_counts_beyond_overlap"),
+            models.UniqueConstraint(fields=["campaign", "external_id"], name="item_external_id_once"),
+        ]
+        indexes = [models.Index(fields=["campaign", "round_number", "id"], name="item_by_round")]
+
+
+class ItemResponse(models.Model):
+    item = models.ForeignKey(Item, on_delete=models.CASCADE)
+    response = models.ForeignKey(Response, on_delete=models.CASCADE)
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["item", "position"], name="item_position_once"),
+            models.UniqueConstraint(fields=["item", "response"], name="item_response_once"),
+        ]

@@ -1,0 +1,30 @@
+"""All tables of the annotation app; each lives in the package of its noun."""
+
+from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueState, Skip, Slot
+from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.items.models import Item, ItemResponse, Prompt, Response
+from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, User
+from annotation.submissions.models import Feedback, Submission
+
+__all__ = [
+    "ApiToken",
+    "Assignment",
+    "AuditEvent",
+    "Campaign",
+    "Feedback",
+    "Flag",
+    "Guidelines",
+    "Invitation",
+    "Item",
+    "ItemResponse",
+    "LabelerCursor",
+    "Membership",
+    "Prompt",
+    "Protocol",
+    "QueueState",
+    "Response",
+    "Skip",
+    "Slot",
+    "Submission",
+    "User",
+]

@@ -1,0 +1,5 @@
+"""Pages of people, campaigns and labeling."""
+
+from __future__ import annotations
+
+urlpatterns: list = []

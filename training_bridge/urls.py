@@ -1,0 +1,5 @@
+"""Pages for researchers."""
+
+from __future__ import annotations
+
+urlpatterns: list = []
