@@ -17,11 +17,12 @@ from enum import StrEnum
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from django import forms
-from pydantic import BaseModel, ConfigDict, ValidationError
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 if TYPE_CHECKING:
     from feedback_types.likelihoods import Likelihood
@@ -40,7 +41,7 @@ class InvalidPayload(ValueError):
     def from_pydantic(cls, error: ValidationError) -> InvalidPayload:
         errors: dict[str, list[str]] = {}
         for e in error.errors(include_url=False, include_context=False, include_input=False):
-            errors.setdefault(".".join(str(part) for part in e["loc"]) or "__all__", []).append(e["msg"])
+            errors.setdefault(".".join(str(part) for part in e["loc"]) or "__all__", []).append(e["msg"].removeprefix("Value error, "))
         return cls(errors)
 
 
@@ -88,10 +89,43 @@ class Target(StrEnum):
 # --- What a type declares --------------------------------------------------------------------------------------------
 
 
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], Field(strict=False)]  # a JSON list, kept as a tuple; what it holds stays strict
+
+LARGEST = 2**53 - 1  # beyond this JavaScript rounds
+
+
+def unstorable(value: Any) -> str:
+    """What keeps a JSON value out of PostgreSQL or changes it in a browser, in a sentence; empty when nothing does."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            if "\x00" in part:
+                return _("The text holds a NUL character; remove it.")
+            if any("\ud800" <= c <= "\udfff" for c in part):
+                return _("The text holds half a character (a lone surrogate); remove it.")
+        elif isinstance(part, int) and abs(part) > LARGEST:
+            return _("The number is too large.")
+        elif isinstance(part, Mapping):
+            waiting.extend(part.keys())
+            waiting.extend(part.values())
+        elif isinstance(part, (list, tuple)):
+            waiting.extend(part)
+    return ""
+
+
 class Payload(BaseModel):
     """The stored answer. Strict: `"5"`, `5.0` and `true` are not the integer 5; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        if problem := unstorable(value):
+            raise ValueError(problem)
+        return value
 
     def dump(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
@@ -284,7 +318,7 @@ class FeedbackType(ABC):
 
     @abstractmethod
     def choice_set(self, screen: Screen, settings: Any, payload: Any | None = None) -> dict[str, Any]:
-        """What was on offer, as JSON: every option with its label, stored with the answer.
+        """What was on offer, as JSON: every option with its label, stored with the answer; `alternatives` is read from it.
 
         `payload` is given when storing, for types whose offer is only known afterwards (alternatives shown, text streamed).
         """
