@@ -11,7 +11,31 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
-class Snapshot(models.Model):
+class Job(models.Model):
+    """A row that is its own outbox. The row is the truth; Celery only wakes a worker.
+
+    A worker claims it by a conditional update that counts the attempt first and draws a new fencing token; every later
+    write of that attempt must carry the token, so a worker that was given up for dead can change nothing.
+    """
+
+    attempt = models.PositiveSmallIntegerField(default=0)
+    max_attempts = models.PositiveSmallIntegerField(default=3)
+    fencing_token = models.UUIDField(null=True)
+    worker = models.CharField(max_length=200, blank=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)  # last time a worker was woken for it
+    started_at = models.DateTimeField(null=True)
+    progress = models.JSONField(null=True)  # last status: stage, step, steps, metrics
+    error = models.TextField(blank=True)
+    advice = models.TextField(blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        abstract = True
+
+
+class Snapshot(Job):
     """An immutable, content-addressed cut of a campaign's feedback; the files are in `settings.SNAPSHOT_DIR / sha256`."""
 
     class Status(models.TextChoices):
@@ -20,29 +44,40 @@ class Snapshot(models.Model):
         COMPLETE = "complete", _("complete")
         FAILED = "failed", _("failed")
 
+    ACTIVE = Status.BUILDING
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, related_name="snapshots")
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
-    sha256 = models.CharField(max_length=64, blank=True)  # content address; the same cut twice has the same one
-    filters = models.JSONField(default=dict)
+    sha256 = models.CharField(max_length=64, blank=True)  # of manifest.json; the same cut twice has the same one
+    filters = models.JSONField(default=dict)  # exports/snapshot.py: Filters
     manifest = models.JSONField(null=True)
-    error = models.TextField(blank=True)
-    progress = models.JSONField(null=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
-    created_at = models.DateTimeField(db_default=Now())
     completed_at = models.DateTimeField(null=True)
 
     class Meta:
+        indexes = [models.Index(fields=["status", "heartbeat_at"], name="snapshot_by_status")]
         constraints = [
             models.CheckConstraint(
                 condition=~models.Q(status="complete") | (~models.Q(sha256="") & models.Q(manifest__isnull=False)),
                 name="snapshot_complete_has_hash_and_manifest",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(attempt__lte=models.F("max_attempts")), name="snapshot_attempts_within_limit"
+            ),
         ]
 
     @property
     def path(self) -> Path:
         return settings.SNAPSHOT_DIR / self.sha256
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in (self.Status.COMPLETE, self.Status.FAILED)
+
+    @property
+    def short(self) -> str:
+        """What people call it: the beginning of its hash, or of its id while there is none."""
+        return (self.sha256 or str(self.id))[:12]
 
 
 class Checkpoint(models.Model):
@@ -56,21 +91,28 @@ class Checkpoint(models.Model):
     name = models.CharField(max_length=120)
     path = models.CharField(max_length=500)  # a directory under CHECKPOINT_DIR, or a hub id for an outside policy
     sha256 = models.CharField(max_length=64, blank=True)
+    # Empty for the default policy and outside ones, which every campaign may use.
+    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, null=True, related_name="checkpoints")
     run = models.ForeignKey("training_bridge.Run", on_delete=models.PROTECT, null=True, related_name="checkpoints")
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
     lineage = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "kind"], name="checkpoint_once_per_run_and_kind"),
+        ]
+
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def short(self) -> str:
+        return self.sha256[:12]
 
-class Run(models.Model):
-    """One act of learning or evaluation. The row is the truth and its own outbox; Celery only wakes a worker.
 
-    A worker claims it by a conditional update that counts the attempt first and draws a new fencing token; every later write of that
-    attempt must carry the token.
-    """
+class Run(Job):
+    """One act of learning or evaluation: a method with its inputs, and what came of it."""
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -78,6 +120,8 @@ class Run(models.Model):
         SUCCEEDED = "succeeded", _("succeeded")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
+
+    ACTIVE = Status.RUNNING
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, related_name="runs")
@@ -87,28 +131,21 @@ class Run(models.Model):
     code_revision = models.CharField(max_length=64)
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="runs")
     reward_model = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, null=True, related_name="+")
-    parent = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, null=True, related_name="+")
+    parent = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, null=True, related_name="+")  # the policy it starts from
+    baseline = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, null=True, related_name="+")  # the policy it compares with
+    prompts_from = models.ForeignKey("training_bridge.Round", on_delete=models.PROTECT, null=True, related_name="+")
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    max_attempts = models.PositiveSmallIntegerField(default=3)
-    fencing_token = models.UUIDField(null=True)
-    worker = models.CharField(max_length=200, blank=True)
-    heartbeat_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
-    progress = models.JSONField(null=True)  # last status line: stage, step, steps, metrics
     curve = models.JSONField(default=list)  # [{"step", …metrics}], thinned
     log_tail = models.TextField(blank=True)
     metrics = models.JSONField(null=True)
-    error = models.TextField(blank=True)
-    advice = models.TextField(blank=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
-    created_at = models.DateTimeField(db_default=Now())
-    sent_at = models.DateTimeField(null=True)  # last time a worker was woken for it
-    started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["status", "heartbeat_at"], name="run_by_status")]
+        indexes = [
+            models.Index(fields=["status", "heartbeat_at"], name="run_by_status"),
+            models.Index(fields=["campaign", "-created_at"], name="run_by_campaign"),
+        ]
         constraints = [
             models.CheckConstraint(condition=models.Q(attempt__lte=models.F("max_attempts")), name="run_attempts_within_limit"),
             models.CheckConstraint(
@@ -120,9 +157,24 @@ class Run(models.Model):
     def directory(self) -> Path:
         return settings.RUN_DIR / str(self.id)
 
+    @property
+    def attempt_directory(self) -> Path:
+        return self.directory / f"attempt-{self.attempt}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in (self.Status.SUCCEEDED, self.Status.FAILED, self.Status.CANCELLED)
+
+    @property
+    def short(self) -> str:
+        return str(self.id)[:8]
+
 
 class Round(models.Model):
-    """One turn of the loop: a policy's responses, the feedback on them, what was learned, and whether it got better."""
+    """One turn of the loop: a policy's responses, the feedback on them, what was learned, and whether it got better.
+
+    The runs of a round are its state: each button starts a chain, and each outcome starts the next run of it (services/rounds.py).
+    """
 
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, related_name="rounds")
     number = models.PositiveIntegerField()
@@ -130,9 +182,25 @@ class Round(models.Model):
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="rounds")
     reward_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")
     refresh_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")
-    sample_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")
+    sample_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")  # by the new policy
+    baseline_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")  # by the old one
+    evaluate_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")
     evidence = models.JSONField(null=True)  # win rate with interval, reward histograms, KL, samples
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="round_number_once")]
+
+
+class Promotion(models.Model):
+    """Which policy is live in a campaign: the newest row says it, so going back is one more row and never an edit."""
+
+    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, related_name="promotions")
+    policy = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="promotions")
+    undoes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="undone_by")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["campaign", "-id"], name="promotion_by_campaign")]
