@@ -1,15 +1,33 @@
 #!/usr/bin/env python3
-"""Runs a management command; starts the embedded database for its duration if the command needs one."""
+"""Runs a management command; the embedded database is there for as long as the command runs."""
 
 import os
 import sys
 
+# Commands that touch no table. Everything else finds PostgreSQL running, or starts it.
+WITHOUT_DATABASE = {
+    "help", "version", "check", "collectstatic", "compilemessages", "diffsettings", "findstatic", "makemessages",
+    "spectacular", "startapp",
+}  # fmt: skip
+WITH_BROKER = {"up", "loop"}
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotation.project.settings")
+    from annotation.project import embedded
+
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "help")
+    starting = []
+    if command not in WITHOUT_DATABASE and "--help" not in sys.argv:
+        services = ("postgres", "valkey") if command in WITH_BROKER else ("postgres",)
+        starting = embedded.begin(*services)
+
     from django.core.management import execute_from_command_line
 
+    leases = [start.wait() for start in starting]  # importing Django took about as long as the server needed
     execute_from_command_line(sys.argv)
+    for lease in leases:
+        lease.release()
 
 
 if __name__ == "__main__":

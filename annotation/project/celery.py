@@ -14,13 +14,25 @@ from importlib.util import find_spec
 from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, worker_init
 from django.apps import apps
+
+from annotation.project import embedded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotation.project.settings")
 
 app = Celery("whetstone")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+leases: list[embedded.Lease] = []
+
+
+@worker_init.connect
+@beat_init.connect
+def find_servers(**kwargs: Any) -> None:
+    """Starts the embedded servers if nobody did, and holds them for the life of the worker."""
+    leases.extend(embedded.ensure_running("postgres", "valkey"))
 
 
 @app.on_after_finalize.connect

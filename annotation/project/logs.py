@@ -1,6 +1,6 @@
 """Logs: one line an event, to standard error; JSON in production, plain text on a developer's terminal.
 
-    {"event": "request", "request_id": "6f1c0a…", "logger": "annotation.web", "level": "info", "timestamp": "2026-11-20T18:00:00Z"}
+    {"event": "...", "request_id": "6f1c0a…", "logger": "annotation.x", "level": "info", "timestamp": "2026-11-20T18:00:00Z"}
 
 Whatever is bound to structlog's context variables (the request id, a run id) is on every line, also on Django's own.
 JSON escapes line breaks; the plain renderer does so because event texts are shown with repr where they carry values.

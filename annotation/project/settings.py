@@ -253,10 +253,23 @@ SPECTACULAR_SETTINGS = {
 # Celery only wakes workers; what must not be lost is a row. Messages are ids, as JSON.
 BROKER_URL = envstr("BROKER_URL", Places(DATA_DIR).broker_url)
 CELERY_BROKER_URL = BROKER_URL
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3 * 3600} if BROKER_URL.startswith("redis") else {}
+# A page that cannot wake a worker must not wait for the broker: one quick try, and the sweep sends the row again.
+# A message that no worker acknowledged comes back after the visibility timeout; tasks are shorter than that.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {
+        "visibility_timeout": 3 * 3600,
+        "socket_connect_timeout": 2,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+        "interval_max": 0,
+    }
+    if BROKER_URL.startswith("redis")
+    else {}
+)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_TIMEOUT = 2  # a page that cannot wake a worker must not wait for it
-CELERY_TASK_PUBLISH_RETRY = False  # the row is sent again by the sweep
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES = None  # `default` and `train`: a task names its queue
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
