@@ -14,8 +14,9 @@ It finds `config.json` in DIR and leaves behind
     result/              renamed into place when complete          metrics.json    written last: its existence means done
     failure.json         {"error", "advice"} beside exit code 2
 
-Exit codes: 0 done; 2 a problem with the data, the config or the machine that a person can mend; 143 asked to stop (SIGTERM)
-after saving; 1 a fault of ours, with its traceback in log.txt. Starting a program again resumes it from its newest whole checkpoint.
+Exit codes: 0 done; 2 a problem with the data, the config or the machine that a person can mend; 143 asked to stop
+(SIGTERM) after saving; 1 a fault of ours, with its traceback in log.txt. Starting a program again resumes it from its
+newest whole checkpoint.
 
 Nothing here imports torch or Django.
 """
@@ -102,7 +103,7 @@ class RunDirectory:
         if not path.is_file():
             return []
         lines = []
-        for text in path.read_text(encoding="utf-8").splitlines():
+        for text in filter(None, path.read_text(encoding="utf-8").split("\n")):
             try:
                 lines.append(json.loads(text))
             except ValueError:
@@ -133,7 +134,7 @@ class RunDirectory:
     def newest_checkpoint(self) -> Path | None:
         """The newest checkpoint that is whole: each file as its manifest says, and no other file. None when there is none.
 
-        Our own come first; otherwise `resume_from` of the config, which names a checkpoint or the directory of an earlier attempt.
+        Our own come first; otherwise `resume_from` of the config: a checkpoint, or the directory of an earlier attempt.
         """
         candidates = step_folders(self.path / "checkpoints")
         if not candidates and (resume_from := self.config.get("resume_from")):
@@ -234,7 +235,7 @@ def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] |
             return fail(run, no_space(run.path, 0))
         log.error("%s", traceback.format_exc())
         return FAULT
-    except Exception as error:  # noqa: BLE001  the last line of defence: written to the log, told by the exit code
+    except Exception as error:  # the last line of defence: written to the log, told by the exit code
         if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
             return fail(run, out_of_memory("memory on the GPU"))
         log.error("%s", traceback.format_exc())
@@ -256,7 +257,7 @@ def fail(run: RunDirectory, problem: Problem) -> int:
 def out_of_memory(what: str) -> Problem:
     return Problem(
         f"The program ran out of {what}.",
-        "Lower pack_tokens (or batch_size where there is no packing), or train with LoRA; neither of the first two changes what is learned.",
+        "Lower pack_tokens (or batch_size where nothing is packed), which changes nothing learned, or train with LoRA.",
     )
 
 
@@ -317,7 +318,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Numbers, text, lists and objects as JSON knows them; NaN and infinity become null, numpy and torch scalars plain numbers."""
+    """A value as JSON knows it: NaN and infinity become null, numpy and torch scalars plain numbers."""
     if isinstance(value, Mapping):
         return {str(key): plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
