@@ -17,17 +17,20 @@ def main() -> None:
     from annotation.project import embedded
 
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "help")
-    starting = []
+    starting, services = [], ["postgres"]
     if command not in WITHOUT_DATABASE and "--help" not in sys.argv:
-        services = ("postgres", "valkey") if command in WITH_BROKER else ("postgres",)
+        services += ["valkey"] if command in WITH_BROKER else []
         starting = embedded.begin(*services)
 
     from django.core.management import execute_from_command_line
 
-    leases = [start.wait() for start in starting]  # importing Django took about as long as the server needed
+    if starting:
+        embedded.ensure_running(
+            *services
+        )  # importing Django took about as long as the servers needed to start
+        for start in starting:
+            start.forget()
     execute_from_command_line(sys.argv)
-    for lease in leases:
-        lease.release()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,20 @@ RUN_DIR = DATA_DIR / "runs"
 CHECKPOINT_DIR = DATA_DIR / "checkpoints"
 DEFAULT_POLICY = envstr("WHETSTONE_POLICY", "embedded")  # or a hub id, or a local path
 
+# Jobs. A worker shows a sign of life every RUN_HEARTBEAT_S; after RUN_STALE_S of silence another takes the job up.
+RUN_HEARTBEAT_S = envint("WHETSTONE_RUN_HEARTBEAT_S", 15, low=1, high=600)
+RUN_STALE_S = envint("WHETSTONE_RUN_STALE_S", 120, low=2, high=3600)
+RUN_RESEND_S = envint(
+    "WHETSTONE_RUN_RESEND_S", 60, low=1, high=3600
+)  # what is still queued wakes a worker again
+RUN_STOP_GRACE_S = envint(
+    "WHETSTONE_RUN_STOP_GRACE_S", 45, low=1, high=600
+)  # to save and leave after SIGTERM
+RUN_SWEEP_S = envint("WHETSTONE_RUN_SWEEP_S", 15, low=1, high=600)
+RUN_METHODS = envlist(
+    "WHETSTONE_RUN_METHODS", []
+)  # modules with further METHODS, beside training_bridge/methods.py
+
 # What kind of installation this is.
 DEBUG = envbool("WHETSTONE_DEBUG", False)
 HTTPS = envbool("WHETSTONE_HTTPS", False)
@@ -278,6 +292,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3  # seconds between SIGQUIT and the end of a running task
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_TIMEZONE = "UTC"

@@ -9,29 +9,46 @@ Nothing here needs Django, so that `manage.py` can start the database while Djan
 """
 
 import os
+import time
 
 from annotation.project.embedded.keeper import Lease, Starting
 from annotation.project.embedded.places import EmbeddedError, Places
 
 __all__ = ["EmbeddedError", "Lease", "Places", "Starting", "begin", "ensure_running"]
 
+BEGAN = time.monotonic()  # manage.py imports this first, so it is about when the process began
 ADDRESS_OF_YOUR_OWN = {"postgres": "DATABASE_URL", "valkey": "BROKER_URL"}
+_held: dict[tuple[str, Places], Lease] = {}  # one lease a process and server is enough
 
 
 def begin(*services: str, places: Places | None = None, scratch: bool = False) -> list[Starting]:
-    """Starts what is not running yet and returns at once; `.wait()` of each gives its lease.
+    """Starts what is not running yet and returns at once; `ensure_running` waits for it.
 
     scratch: for tests: PostgreSQL without fsync. Refused for the default data directory.
     """
     places = places or Places.from_environment()
-    wanted = [
+    return [Starting(name, places, scratch=scratch) for name in _embedded(services)]
+
+
+def ensure_running(*services: str, places: Places | None = None, scratch: bool = False) -> list[Lease]:
+    """Starts what is not running yet (PostgreSQL unless told otherwise) and waits until it answers.
+
+    The leases last until they are released or the process ends; asking again gives the same ones.
+    """
+    places = places or Places.from_environment()
+    leases = []
+    for name in _embedded(services):
+        held = _held.get((name, places))
+        if held is None or held.is_released or not held.is_alive:
+            held = Starting(name, places, scratch=scratch).wait()
+            _held[name, places] = held
+        leases.append(held)
+    return leases
+
+
+def _embedded(services: tuple[str, ...]) -> list[str]:
+    return [
         name
         for name in services or ("postgres",)
         if not os.environ.get(ADDRESS_OF_YOUR_OWN[name], "").strip()
     ]
-    return [Starting(name, places, scratch=scratch) for name in wanted]
-
-
-def ensure_running(*services: str, places: Places | None = None, scratch: bool = False) -> list[Lease]:
-    """Starts what is not running yet (PostgreSQL unless told otherwise) and waits until it answers."""
-    return [starting.wait() for starting in begin(*services, places=places, scratch=scratch)]

@@ -45,6 +45,10 @@ class Lease:
         """Whether the server is still being kept (it may be busy; it has not ended)."""
         return is_held(self.server.places.lock(f"{self.server.name}.keeper"))
 
+    @property
+    def is_released(self) -> bool:
+        return self._users.is_closed
+
     def release(self) -> None:
         self._users.close()
 
@@ -84,6 +88,10 @@ class Starting:
             )
         while not is_held(self.places.lock(f"{name}.keeper")) and self._keeper.poll() is None:
             time.sleep(0.01)
+
+    def forget(self) -> None:
+        """Gives up the wish to have it running."""
+        self._users.close()
 
     def wait(self) -> Lease:
         """Returns when the server answers.

@@ -31,6 +31,10 @@ class FileLock:
         if self._descriptor is not None:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._descriptor is None
+
     def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
