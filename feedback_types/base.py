@@ -77,6 +77,10 @@ class Screen:
                 return response
         raise InvalidPayload(f"Response {response_id} is not on this screen; choose one that is shown.")
 
+    def letter(self, response_id: int) -> str:
+        """What people call a response: A, B, … in the order shown."""
+        return chr(ord("A") + [response.id for response in self.responses].index(response_id))
+
 
 class Target(StrEnum):
     """What one feedback row of a type is about."""

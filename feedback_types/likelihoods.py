@@ -110,9 +110,32 @@ def cumulative_logit(score: Tensor, cutpoints: Tensor, grade: Tensor) -> Tensor:
     edges = torch.cat([-inf, cutpoints, inf], dim=1)
     low = edges.gather(1, grade.unsqueeze(1)).squeeze(1) - score
     high = edges.gather(1, grade.unsqueeze(1) + 1).squeeze(1) - score
-    # log(s(high) - s(low)) = log s(high) + log s(-low) + log(1 - exp(low - high)): stable in both tails.
-    gap = torch.where(torch.isinf(low) | torch.isinf(high), torch.zeros_like(score), torch.log(-torch.expm1((low - high).clamp(max=-1e-6))))
-    return F.logsigmoid(high) + F.logsigmoid(-low) + gap
+    return log_between(low, high)
+
+
+def log_between(low: Tensor, high: Tensor) -> Tensor:
+    """log(s(high) - s(low)): the log-probability that a standard logistic number falls between two edges.
+
+    Args:
+        low, high: same shape, low < high; low may be -inf and high +inf.
+    Returns: nats, never above 0; finite while high - low > 0, stable in both tails.
+    """
+    # log(s(high) - s(low)) = log s(high) + log s(-low) + log(1 - exp(low - high)).
+    open_ended = torch.isinf(low) | torch.isinf(high)
+    width = torch.where(open_ended, torch.ones_like(low), high - low)
+    return F.logsigmoid(high) + F.logsigmoid(-low) + torch.where(open_ended, torch.zeros_like(low), log1mexp(-width.clamp_min(1e-6)))
+
+
+def log1mexp(x: Tensor) -> Tensor:
+    """log(1 - exp(x)) for x < 0, without cancellation near 0 and far from it (Mächler 2012).
+
+    An x of 0, where the answer is minus infinity, is read as -1e-30 so that gradients stay finite.
+    """
+    x = x.clamp_max(-1e-30)
+    near = x > -0.6931
+    return torch.where(
+        near, torch.log(-torch.expm1(torch.where(near, x, -torch.ones_like(x)))), torch.log1p(-torch.exp(torch.where(near, -torch.ones_like(x), x)))
+    )
 
 
 def increasing(raw: Tensor) -> Tensor:
