@@ -3,7 +3,7 @@
 from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueState, Skip, Slot
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.items.models import Item, ItemResponse, Prompt, Response
-from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, User
+from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, SignInLink, User
 from annotation.submissions.models import Feedback, Submission
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Protocol",
     "QueueState",
     "Response",
+    "SignInLink",
     "Skip",
     "Slot",
     "Submission",

@@ -13,6 +13,22 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
+class SkipReason(models.TextChoices):
+    UNCLEAR = "unclear", _("I cannot tell what is asked")
+    EXPERTISE = "expertise", _("I do not know enough about this")
+    LANGUAGE = "language", _("I do not read this language well enough")
+    UNCOMFORTABLE = "uncomfortable", _("I would rather not judge this")
+    OTHER = "other", _("another reason")
+
+
+class FlagReason(models.TextChoices):
+    HARMFUL = "harmful", _("harmful or illegal content")
+    PRIVATE = "private", _("somebody's private data")
+    BROKEN = "broken", _("broken or empty text")
+    DUPLICATE = "duplicate", _("the same item as before")
+    OTHER = "other", _("something else")
+
+
 class Slot(models.Model):
     """campaign × pos × replica → item. No foreign keys: the hot table locks nothing but itself."""
 
@@ -45,6 +61,9 @@ class QueueState(models.Model):
 
     campaign_id = models.BigIntegerField(primary_key=True)
     low_pos = models.BigIntegerField(default=0)
+    # Counts of the campaign, rolled up by a periodic task, so that a page over a million items need not count them.
+    progress = models.JSONField(null=True)
+    progress_at = models.DateTimeField(null=True)
 
 
 class Assignment(models.Model):
@@ -62,7 +81,7 @@ class Assignment(models.Model):
     state = models.SmallIntegerField(choices=State, default=State.LEASED)
     leased_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField()
-    requeued_pos = models.BigIntegerField(null=True)  # where the slot went when the lease expired
+    requeued_pos = models.BigIntegerField(null=True)  # where the slot went when the lease ended without an answer
     protocol = models.ForeignKey("annotation.Protocol", on_delete=models.PROTECT, related_name="+", db_constraint=False)
     guidelines = models.ForeignKey("annotation.Guidelines", on_delete=models.PROTECT, related_name="+", db_constraint=False)
     response_order = ArrayField(models.BigIntegerField())  # response ids as shown
@@ -83,7 +102,7 @@ class Skip(models.Model):
     """Why a labeler passed an item by."""
 
     assignment = models.OneToOneField(Assignment, on_delete=models.CASCADE, related_name="skip")
-    reason = models.CharField(max_length=30)
+    reason = models.CharField(max_length=30, choices=SkipReason)
     note = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -92,7 +111,10 @@ class Flag(models.Model):
     """A report that something is wrong with an item (harmful, broken, private data)."""
 
     assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="flags")
-    reason = models.CharField(max_length=30)
+    reason = models.CharField(max_length=30, choices=FlagReason)
     note = models.TextField(blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["assignment", "reason"], name="flag_once_per_reason")]

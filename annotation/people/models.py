@@ -81,6 +81,16 @@ class Invitation(models.Model):
         ]
 
 
+class SignInLink(models.Model):
+    """A link that signs one person in once: for the first minute of an installation, and where no mail server is."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sign_in_links")
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+
 class ApiToken(models.Model):
     """A token for the API: prefix for people, SHA-256 for the machine; the token is shown once."""
 

@@ -1,0 +1,170 @@
+"""Who may do what to which object: every page and endpoint starts with a call from here and gets the object only if allowed.
+
+    campaign = access.campaign_for_labeler(request.user, slug)
+
+A campaign that the person has no role in looks the same as one that does not exist (404); a role that is not enough is 403.
+A superuser is an admin of every campaign. A suspended membership is none. A check never writes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Func, OuterRef, QuerySet, Value
+from django.utils.translation import gettext as _
+
+from annotation.assignment.models import Assignment
+from annotation.campaigns.models import Campaign
+from annotation.errors import Forbidden, NotFound
+from annotation.items.models import Item
+from annotation.people.models import Membership, Role, User
+from annotation.submissions.models import Submission
+
+# Which roles open which door; an admin may also look where reviewers and researchers look.
+ANY = frozenset(Role.values)
+ADMIN = frozenset({Role.ADMIN.value})
+REVIEW = frozenset({Role.REVIEWER.value, Role.ADMIN.value})
+RESEARCH = frozenset({Role.RESEARCHER.value, Role.ADMIN.value})
+OVERSEE = frozenset({Role.REVIEWER.value, Role.ADMIN.value, Role.RESEARCHER.value})
+LABEL = frozenset({Role.LABELER.value})
+
+
+def campaign_for_labeler(user: Any, slug: str) -> Campaign:
+    """To answer: lease, draft, submit, skip, flag, undo."""
+    return _campaign(user, slug, LABEL)
+
+
+def campaign_for_reviewer(user: Any, slug: str) -> Campaign:
+    """To look at answers and disagreement."""
+    return _campaign(user, slug, REVIEW)
+
+
+def campaign_for_researcher(user: Any, slug: str) -> Campaign:
+    """To take data out and start runs."""
+    return _campaign(user, slug, RESEARCH)
+
+
+def campaign_for_admin(user: Any, slug: str) -> Campaign:
+    """To change the campaign, its items and its people."""
+    return _campaign(user, slug, ADMIN)
+
+
+def campaign_for_overseer(user: Any, slug: str) -> Campaign:
+    """To read progress, items and quality: reviewers, researchers and admins."""
+    return _campaign(user, slug, OVERSEE)
+
+
+def campaign_for_any_role(user: Any, slug: str) -> Campaign:
+    """To know that the campaign exists, its name and guidelines."""
+    return _campaign(user, slug, ANY)
+
+
+def campaigns_for(user: Any, *roles: str) -> QuerySet[Campaign]:
+    """Campaigns in which the person holds one of the roles (any role if none is named), each with `my_roles`."""
+    wanted = frozenset(roles) or ANY
+    if not _is_person(user):
+        return Campaign.objects.none()
+    campaigns = _with_roles(user)
+    if user.is_superuser and Role.ADMIN.value in wanted:
+        return campaigns
+    return campaigns.filter(
+        pk__in=Membership.objects.filter(user_id=user.pk, role__in=wanted, suspended_at__isnull=True).values("campaign_id")
+    )
+
+
+def may_create_campaigns(user: Any) -> None:
+    """Whoever is an admin somewhere, and superusers. Raises Forbidden."""
+    if _is_person(user) and (
+        user.is_superuser
+        or Membership.objects.filter(user_id=user.pk, role=Role.ADMIN, suspended_at__isnull=True).exists()
+    ):
+        return
+    raise Forbidden(_("Only admins create campaigns; ask an admin to invite you as one."))
+
+
+def may_administer_site(user: Any) -> None:
+    """To make sign-in links for others and the like: superusers. Raises NotFound, so that nobody learns of it."""
+    if not (_is_person(user) and user.is_superuser):
+        raise NotFound(_("There is no such page."))
+
+
+def assignment_for(user: Any, assignment_id: int) -> Assignment:
+    """The labeler's own assignment, with campaign, item and prompt, while they are a labeler there."""
+    if _is_person(user) and _fits_bigint(assignment_id):
+        assignment = (
+            Assignment.objects.filter(
+                pk=assignment_id,
+                labeler_id=user.pk,
+                campaign__memberships__user_id=user.pk,
+                campaign__memberships__role=Role.LABELER,
+                campaign__memberships__suspended_at__isnull=True,
+            )
+            .select_related("campaign", "item__prompt")
+            .first()
+        )
+        if assignment is not None:
+            return assignment
+    raise NotFound(_("There is no such assignment for you."))
+
+
+def submission_for(user: Any, submission_id: Any) -> Submission:
+    """The labeler's own submission, or any one for those who oversee its campaign."""
+    if _is_person(user):
+        submission = (
+            Submission.objects.filter(pk=submission_id)
+            .select_related("campaign", "assignment", "item__prompt")
+            .first()
+        )
+        if submission is not None:
+            roles = roles_in(user, submission.campaign_id)
+            if roles & OVERSEE or (submission.labeler_id == user.pk and roles & LABEL):
+                return submission
+    raise NotFound(_("There is no such submission for you."))
+
+
+def item_for_overseer(user: Any, item_id: int) -> Item:
+    """An item with its campaign and prompt, for those who oversee the campaign."""
+    if _is_person(user) and _fits_bigint(item_id):
+        item = Item.objects.filter(pk=item_id).select_related("campaign", "prompt").first()
+        if item is not None and roles_in(user, item.campaign_id) & OVERSEE:
+            return item
+    raise NotFound(_("There is no such item for you."))
+
+
+def roles_in(user: Any, campaign_id: int) -> frozenset[str]:
+    """The person's roles in one campaign."""
+    if not _is_person(user):
+        return frozenset()
+    roles = set(
+        Membership.objects.filter(user_id=user.pk, campaign_id=campaign_id, suspended_at__isnull=True).values_list(
+            "role", flat=True
+        )
+    )
+    return frozenset(roles | ({Role.ADMIN.value} if user.is_superuser else set()))
+
+
+def _campaign(user: Any, slug: str, wanted: frozenset[str]) -> Campaign:
+    campaign = _with_roles(user).filter(slug=slug).first() if _is_person(user) and "\x00" not in slug else None
+    roles = set(campaign.my_roles) if campaign else set()  # type: ignore[attr-defined]
+    if campaign is None or not roles:
+        raise NotFound(_("There is no such campaign for you."))
+    if not roles & wanted:
+        raise Forbidden(_("Your role in this campaign does not allow this; ask its admin."))
+    return campaign
+
+
+def _with_roles(user: User) -> QuerySet[Campaign]:
+    mine = Membership.objects.filter(user_id=user.pk, campaign=OuterRef("pk"), suspended_at__isnull=True)
+    roles: Any = ArraySubquery(mine.values("role"))
+    if user.is_superuser:
+        roles = Func(roles, Value(Role.ADMIN.value), function="array_append")
+    return Campaign.objects.annotate(my_roles=roles)
+
+
+def _is_person(user: Any) -> bool:
+    return bool(getattr(user, "is_authenticated", False) and user.is_active)
+
+
+def _fits_bigint(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63

@@ -1,0 +1,66 @@
+"""What is on a screen, and what a labeler has in hand."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+from django.db.models import QuerySet
+
+from annotation.assignment.models import Assignment, Flag
+from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.items.models import Response
+from annotation.people.models import User
+from feedback_types.base import Message, Question, Screen, ShownResponse
+
+
+@lru_cache(maxsize=256)
+def protocol(protocol_id: int) -> Protocol:
+    """A protocol version; it never changes, so a process reads it once."""
+    return Protocol.objects.get(pk=protocol_id)
+
+
+@lru_cache(maxsize=256)
+def guidelines(guidelines_id: int) -> Guidelines:
+    """A guidelines version; it never changes, so a process reads it once."""
+    return Guidelines.objects.get(pk=guidelines_id)
+
+
+def questions_for(assignment: Assignment) -> tuple[Question, ...]:
+    """What is asked on the screen of an assignment, in the version that it was leased under."""
+    return protocol(assignment.protocol_id).questions
+
+
+def screen_for(assignment: Assignment) -> Screen:
+    """Prompt and responses in the order in which this labeler sees them.
+
+    Raises RuntimeError when a text is not the one that its hash was made of: what was shown must be what is recorded.
+    """
+    responses = {r.pk: r for r in Response.objects.filter(pk__in=assignment.response_order)}
+    shown = []
+    for response_id in assignment.response_order:
+        response = responses[response_id]
+        if hashlib.sha256(response.text.encode()).hexdigest() != response.sha256:
+            raise RuntimeError(f"response {response_id} is not the text that was stored: its hash differs")
+        shown.append(ShownResponse(response_id, response.text))
+    messages = tuple(Message(m["role"], m["content"]) for m in assignment.item.prompt.messages)
+    return Screen(messages, tuple(shown))
+
+
+def order_for(seed: int, response_ids: list[int]) -> list[int]:
+    """The order that a seed gives: by SHA-256 of `seed:id`, in this process as in the database."""
+    return sorted(response_ids, key=lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).digest())
+
+
+def held_by(labeler: User, campaign: Campaign) -> QuerySet[Assignment]:
+    """The labeler's leases, first leased first."""
+    return Assignment.objects.filter(
+        labeler=labeler, campaign=campaign, state=Assignment.State.LEASED
+    ).order_by("leased_at", "id")
+
+
+def open_flags(campaign: Campaign) -> QuerySet[Flag]:
+    """Reports that nobody has looked at yet."""
+    return Flag.objects.filter(assignment__campaign=campaign, resolved_at=None).select_related(
+        "assignment__item__prompt", "assignment__labeler"
+    )

@@ -1,0 +1,259 @@
+"""What a labeler does with an item before answering: lease, keep alive, save a draft, skip, flag.
+
+    assignment = lease_next(labeler=user, campaign=campaign)                          # the item for the screen
+    prepared = lease_next(labeler=user, campaign=campaign, beyond=[assignment.id])    # the one behind it
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from annotation.assignment import queue
+from annotation.assignment.models import Assignment, Flag, FlagReason, Skip, SkipReason
+from annotation.campaigns.models import Campaign
+from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
+from annotation.items.models import Item
+from annotation.people.models import User
+from annotation.people.services import record_audit
+from annotation.transactions import in_transaction
+
+DRAFT_BYTES = 1_000_000
+NOTE_CHARACTERS = 2_000
+SKIPS_PER_MINUTE = 30
+
+
+@in_transaction
+def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ()) -> Assignment | None:
+    """The labeler's next item: one that they hold and that is not in `beyond`, else a new lease, else None.
+
+    Without `beyond` it is for the screen: its lease time starts anew. A labeler holds at most two. A paused campaign
+    gives only what is held already; a draft or closed one gives nothing.
+    """
+    if campaign.state not in (Campaign.State.OPEN, Campaign.State.PAUSED):
+        return None
+    taken = queue.take_next(
+        campaign_id=campaign.pk,
+        labeler_id=labeler.pk,
+        labeler_name=labeler.username,
+        protocol_id=campaign.protocol_id,
+        guidelines_id=campaign.guidelines_id,
+        lease_s=campaign.lease_s,
+        beyond=beyond,
+        fresh=campaign.is_open,
+    )
+    if taken is None:
+        return None
+    assignment_id, is_new = taken
+    if not beyond:
+        queue.extend(assignment_id, campaign.lease_s, rendered=True)
+    elif not is_new:
+        queue.extend(assignment_id, campaign.lease_s, rendered=False)
+    assignment = Assignment.objects.select_related("item__prompt").get(pk=assignment_id)
+    assignment.campaign = campaign
+    assignment.labeler = labeler
+    return assignment
+
+
+@in_transaction
+def heartbeat(*, labeler: User, assignment_id: int) -> Assignment:
+    """Keeps the lease while the item is on a screen; takes an expired one up again if its place is still free.
+
+    Raises Conflict `already_sent`, `skipped` or `expired` (what was typed stays in the draft; sending is still possible).
+    """
+    return _keep(labeler, assignment_id)
+
+
+@in_transaction
+def save_draft(*, labeler: User, assignment_id: int, data: Mapping[str, Any]) -> Assignment:
+    """Keeps what was typed, as typed, with the assignment; also when the lease has expired meanwhile.
+
+    Args: data: form field names to texts or lists of texts.
+    Raises Conflict `already_sent` or `skipped`; TooLarge beyond a megabyte; Invalid for a NUL character.
+    """
+    text = json.dumps(dict(data), ensure_ascii=False)
+    if len(text.encode("utf-8", "surrogatepass")) > DRAFT_BYTES:
+        raise TooLarge(_("This draft is larger than a megabyte; shorten it to have it saved."))
+    if "\\u0000" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise Invalid(_("Remove the NUL or broken characters; the draft was not saved."), fields={"draft": [_("Not text.")]})
+    locked = _own(labeler, assignment_id)
+    if locked.state not in (queue.LEASED, queue.EXPIRED):
+        raise _over(locked)
+    Assignment.objects.filter(pk=assignment_id).update(draft=dict(data), draft_saved_at=Now())
+    return Assignment.objects.get(pk=assignment_id)
+
+
+@in_transaction
+def skip(*, labeler: User, assignment_id: int, reason: str, note: str = "") -> Assignment:
+    """Passes an item by for good; its place goes to somebody else. Skipping twice is skipping once.
+
+    Raises Invalid without a known reason; TooMany beyond 30 skips in a minute, of which the admins get a notice.
+    """
+    _check_reason(reason, SkipReason.values)
+    note = _check_note(note)
+    campaign_id = Assignment.objects.filter(pk=assignment_id, labeler=labeler).values_list("campaign_id", flat=True).first()
+    if campaign_id is not None:
+        _check_skip_rate(labeler, campaign_id)
+    locked = _own(labeler, assignment_id)
+    if locked.state == queue.SUBMITTED:
+        raise _over(locked)
+    if locked.state != queue.SKIPPED:
+        queue.end([locked.id], queue.SKIPPED)
+        Skip.objects.create(assignment_id=locked.id, reason=reason, note=note)
+        if locked.state == queue.LEASED:  # an expired one has had its slot put back already
+            queue.lock_items([locked.item_id])
+            queue.requeue([locked.id])
+    return Assignment.objects.get(pk=assignment_id)
+
+
+@in_transaction
+def flag(*, labeler: User, assignment_id: int, reason: str, note: str = "") -> Flag:
+    """Reports that something is wrong with an item. The lease stays: the labeler may still answer or skip.
+
+    The same reason twice is one report, with the later note.
+    """
+    _check_reason(reason, FlagReason.values)
+    note = _check_note(note)
+    locked = _own(labeler, assignment_id)
+    report, created = Flag.objects.get_or_create(assignment_id=locked.id, reason=reason, defaults={"note": note})
+    if not created and note and report.note != note:
+        report.note = note
+        report.save(update_fields=["note"])
+    return report
+
+
+@in_transaction
+def resolve_flag(*, actor: User, flag: Flag, withdraw: bool) -> Flag:
+    """An admin has looked at a report; `withdraw` takes the item out of everybody's queue."""
+    assignment = Assignment.objects.select_related("campaign").get(pk=flag.assignment_id)
+    if withdraw:
+        queue.lock_items([assignment.item_id])
+        Item.objects.filter(pk=assignment.item_id, withdrawn_at=None).update(withdrawn_at=Now())
+        queue.withdraw([assignment.item_id])
+    Flag.objects.filter(assignment__item_id=assignment.item_id, resolved_at=None).update(resolved_at=Now())
+    record_audit(
+        actor=actor,
+        campaign=assignment.campaign,
+        action="flag.resolve",
+        target=f"item:{assignment.item_id}",
+        before={"reason": flag.reason},
+        after={"withdrawn": withdraw},
+    )
+    flag.refresh_from_db()
+    return flag
+
+
+@in_transaction
+def release_expired(*, now: dt.datetime | None = None, limit: int = 1000) -> int:
+    """Gives the places of overdue leases back to the queue; how many. `now` is the database's unless a test says otherwise."""
+    ids = queue.overdue(limit, now)
+    if ids:
+        item_ids = queue.end(ids, queue.EXPIRED)
+        queue.lock_items(item_ids)
+        queue.requeue(ids)
+    return len(ids)
+
+
+def fill_slots(*, campaign: Campaign, first_item_id: int, last_item_id: int) -> int:
+    """Opens the places of new items (ids first to last, both included); items that have places already are left alone."""
+    return queue.fill(campaign.pk, first_item_id, last_item_id)
+
+
+@in_transaction
+def change_overlap(*, campaign: Campaign, overlap: int) -> None:
+    """Wants more or fewer answers for every item. Raises Conflict when an item already has more (`extra["counted"]`).
+
+    The campaign row itself is the caller's (`campaigns.services.change_campaign`), which also leaves the audit row.
+    """
+    counted = queue.most_taken(campaign.pk)
+    if counted > overlap:
+        raise Conflict(
+            _("Some items already have %(counted)d answers; choose an overlap of at least %(counted)d.") % {"counted": counted},
+            code="overlap_below_counted",
+            fields={"overlap": [_("At least %(counted)d.") % {"counted": counted}]},
+            extra={"counted": counted},
+        )
+    queue.change_overlap(campaign.pk, overlap)
+
+
+@in_transaction
+def tend_queues(*, limit: int = 5000) -> int:
+    """Upkeep: where newcomers start, and slots that fell behind every cursor. How many were moved."""
+    queue.advance_low_marks()
+    return queue.move_stranded(limit)
+
+
+# --- Helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _own(labeler: User, assignment_id: int) -> queue.Locked:
+    if not isinstance(assignment_id, int) or isinstance(assignment_id, bool) or not 0 < assignment_id < 2**63:
+        raise NotFound(_("There is no such assignment for you."))
+    locked = queue.lock_assignment(assignment_id, labeler.pk)
+    if locked is None:
+        raise NotFound(_("There is no such assignment for you."))
+    return locked
+
+
+def _keep(labeler: User, assignment_id: int) -> Assignment:
+    assignment = Assignment.objects.select_related("campaign").filter(pk=assignment_id, labeler=labeler).first()
+    if assignment is None:
+        raise NotFound(_("There is no such assignment for you."))
+    lease_s = assignment.campaign.lease_s
+    if assignment.state == queue.EXPIRED:
+        queue.lock_cursor(assignment.campaign_id, labeler.pk)
+    locked = _own(labeler, assignment_id)
+    if locked.state == queue.EXPIRED:
+        queue.lock_items([locked.item_id])
+        if not assignment.campaign.is_open or not queue.reclaim(locked, labeler.pk, lease_s):
+            raise Conflict(
+                _("The time for this item ran out and its place was given to somebody else. What you wrote is kept."),
+                code="expired",
+            )
+    elif locked.state != queue.LEASED:
+        raise _over(locked)
+    assignment.lease_until = queue.extend(assignment_id, lease_s, rendered=True)
+    assignment.state = Assignment.State.LEASED
+    return assignment
+
+
+def _over(locked: queue.Locked) -> Conflict:
+    if locked.state == queue.SUBMITTED:
+        return Conflict(_("You have already sent an answer to this item."), code="already_sent")
+    return Conflict(_("You have skipped this item."), code="skipped")
+
+
+def _check_reason(reason: Any, known: Sequence[str]) -> None:
+    if reason not in known:
+        raise Invalid(
+            _("Choose a reason."), fields={"reason": [_("Choose one of: %(reasons)s.") % {"reasons": ", ".join(known)}]}
+        )
+
+
+def _check_note(note: Any) -> str:
+    if not isinstance(note, str) or "\x00" in note or any("\ud800" <= c <= "\udfff" for c in note):
+        raise Invalid(_("The note must be text."), fields={"note": [_("Write text without NUL characters.")]})
+    if len(note) > NOTE_CHARACTERS:
+        raise TooLarge(
+            _("The note is too long; %(n)d characters are enough.") % {"n": NOTE_CHARACTERS},
+            fields={"note": [_("At most %(n)d characters.") % {"n": NOTE_CHARACTERS}]},
+        )
+    return note.strip()
+
+
+def _check_skip_rate(labeler: User, campaign_id: int) -> None:
+    """Somebody who skips everything needs a word with the admins, not faster skipping."""
+    recent = Skip.objects.filter(
+        assignment__labeler=labeler, assignment__campaign_id=campaign_id, created_at__gt=Now() - dt.timedelta(minutes=1)
+    ).count()
+    if recent >= SKIPS_PER_MINUTE:
+        raise TooMany(
+            _("You have skipped many items in a row. Take a short break, or tell the admins what is wrong with them."),
+            code="too_many_skips",
+            extra={"retry_after_s": 60},
+        )

@@ -1,0 +1,299 @@
+"""A campaign is set up, changed, opened, paused and closed; each act leaves exactly one audit row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Max
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from annotation.assignment.services import change_overlap
+from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.campaigns.selectors import roll_up
+from annotation.errors import Conflict, Invalid, Stale
+from annotation.items.models import Item
+from annotation.people.models import Membership, Role, User
+from annotation.people.services import record_audit
+from annotation.transactions import in_transaction
+from feedback_types.base import InvalidPayload
+from feedback_types.protocol import arity, dump_protocol, load_protocol
+
+MAX_GUIDELINES = 200_000
+RANGES = {"overlap": (1, 100), "lease_s": (30, 604_800)}
+CHANGEABLE = ("name", "overlap", "lease_s", "language")
+
+
+@in_transaction
+def create_campaign(
+    *,
+    actor: User,
+    name: str,
+    slug: str = "",
+    overlap: int = 1,
+    lease_s: int = 1800,
+    language: str = "en",
+    guidelines: str | None = None,
+    protocol: Any = None,
+) -> Campaign:
+    """A draft with its creator as admin, and with first guidelines and questions if they are given.
+
+    Raises Invalid naming the field; Conflict when the slug is taken.
+    """
+    values = _clean({"name": name, "overlap": overlap, "lease_s": lease_s, "language": language})
+    campaign = Campaign(**values, slug=slug or _free_slug(values["name"]), created_by=actor)
+    if len(campaign.slug) > 60 or campaign.slug != slugify(campaign.slug):
+        raise Invalid(
+            _("The address is not usable."), fields={"slug": [_("Small letters, digits and hyphens, at most 60.")]}
+        )
+    try:
+        with transaction.atomic():
+            campaign.save(force_insert=True)
+    except IntegrityError as error:
+        raise Conflict(
+            _("There is a campaign at this address already."),
+            code="slug_taken",
+            fields={"slug": [_("This address is taken; choose another.")]},
+        ) from error
+    Membership.objects.create(user=actor, campaign=campaign, role=Role.ADMIN)
+    if guidelines is not None:
+        campaign.guidelines = _new_guidelines(actor, campaign, guidelines)
+    if protocol is not None:
+        campaign.protocol = _new_protocol(actor, campaign, protocol)
+    campaign.save(update_fields=["guidelines", "protocol"])
+    campaign.refresh_from_db()
+    record_audit(
+        actor=actor, campaign=campaign, action="campaign.create", target=campaign.slug, after={**values, "slug": campaign.slug}
+    )
+    return campaign
+
+
+@in_transaction
+def change_campaign(*, actor: User, campaign: Campaign, version: int, changes: Mapping[str, Any]) -> Campaign:
+    """Changes name, overlap, lease time or language of the version that the admin saw.
+
+    Raises Stale when somebody saved first (`extra["diff"]`: field -> yours, now); Invalid naming the field; Conflict
+    `overlap_below_counted` when items already have more answers than the new overlap.
+    """
+    values = _clean(changes)
+    campaign = _lock(campaign)
+    if version != campaign.version:
+        raise _stale(campaign, version, values)
+    before = {name: getattr(campaign, name) for name in values}
+    changed = {name: value for name, value in values.items() if value != before[name]}
+    if not changed:
+        return campaign
+    if "overlap" in changed:
+        change_overlap(campaign=campaign, overlap=changed["overlap"])
+    for name, value in changed.items():
+        setattr(campaign, name, value)
+    campaign.version += 1
+    campaign.save(update_fields=[*changed, "version"])
+    record_audit(
+        actor=actor,
+        campaign=campaign,
+        action="campaign.change",
+        target=campaign.slug,
+        before={name: before[name] for name in changed},
+        after=changed,
+    )
+    return campaign
+
+
+@in_transaction
+def publish_guidelines(*, actor: User, campaign: Campaign, markdown: str, version: int | None = None) -> Guidelines:
+    """A new version of the guidelines; leases that are out keep the one they were given under."""
+    campaign = _lock(campaign)
+    if version is not None and version != campaign.version:
+        raise _stale(campaign, version, {})
+    before = campaign.guidelines
+    guidelines = _new_guidelines(actor, campaign, markdown)
+    campaign.guidelines = guidelines
+    campaign.version += 1
+    campaign.save(update_fields=["guidelines", "version"])
+    record_audit(
+        actor=actor,
+        campaign=campaign,
+        action="guidelines.publish",
+        target=f"guidelines:{guidelines.number}",
+        before={"number": before.number} if before else None,
+        after={"number": guidelines.number, "characters": len(markdown)},
+    )
+    return guidelines
+
+
+@in_transaction
+def publish_protocol(*, actor: User, campaign: Campaign, questions: Any, version: int | None = None) -> Protocol:
+    """A new version of the questions; leases that are out keep the one they were given under.
+
+    Args: questions: JSON as in `feedback_types/protocol.py`.
+    Raises Invalid naming question and setting; Conflict `items_do_not_fit` when items have too few or too many responses.
+    """
+    campaign = _lock(campaign)
+    if version is not None and version != campaign.version:
+        raise _stale(campaign, version, {})
+    before = campaign.protocol
+    protocol = _new_protocol(actor, campaign, questions)
+    campaign.protocol = protocol
+    campaign.version += 1
+    campaign.save(update_fields=["protocol", "version"])
+    record_audit(
+        actor=actor,
+        campaign=campaign,
+        action="protocol.publish",
+        target=f"protocol:{protocol.number}",
+        before={"number": before.number, "questions": before.questions_json} if before else None,
+        after={"number": protocol.number, "questions": protocol.questions_json},
+    )
+    return protocol
+
+
+@in_transaction
+def open_campaign(*, actor: User, campaign: Campaign) -> Campaign:
+    """Labelers get items from now on. Opening a closed campaign again is possible."""
+    return _move(actor, campaign, Campaign.State.OPEN, {"draft", "paused", "closed"})
+
+
+@in_transaction
+def pause_campaign(*, actor: User, campaign: Campaign) -> Campaign:
+    """No new items; what is on screens may still be sent and counts."""
+    return _move(actor, campaign, Campaign.State.PAUSED, {"open"})
+
+
+@in_transaction
+def close_campaign(*, actor: User, campaign: Campaign) -> Campaign:
+    """No new items; what is on screens may still be sent, but is kept as late and does not count."""
+    return _move(actor, campaign, Campaign.State.CLOSED, {"open", "paused"})
+
+
+# --- Helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _lock(campaign: Campaign) -> Campaign:
+    return Campaign.objects.select_for_update(of=("self",), no_key=True).select_related("guidelines", "protocol").get(pk=campaign.pk)
+
+
+def _move(actor: User, campaign: Campaign, to: Campaign.State, allowed: set[str]) -> Campaign:
+    given, campaign = campaign, _lock(campaign)
+    if campaign.state != to:
+        if campaign.state not in allowed:
+            raise Conflict(
+                _("A campaign that is %(now)s cannot become %(to)s.") % {"now": campaign.get_state_display(), "to": to.label},
+                code="wrong_state",
+                extra={"state": campaign.state},
+            )
+        missing = {
+            name: [sentence]
+            for name, sentence in (
+                ("protocol", _("Choose at least one question first.")),
+                ("guidelines", _("Write guidelines first; one sentence is enough.")),
+            )
+            if getattr(campaign, f"{name}_id") is None
+        }
+        if missing:
+            raise Invalid(_("The campaign is not ready yet."), code="not_ready", fields=missing)
+        before, campaign.state = campaign.state, to
+        campaign.version += 1
+        campaign.save(update_fields=["state", "version"])
+        record_audit(
+            actor=actor,
+            campaign=campaign,
+            action=f"campaign.{ {'open': 'open', 'paused': 'pause', 'closed': 'close'}[to.value] }",
+            target=campaign.slug,
+            before={"state": before},
+            after={"state": to.value},
+        )
+    given.state, given.version = campaign.state, campaign.version
+    return campaign
+
+
+def _stale(campaign: Campaign, version: int, values: Mapping[str, Any]) -> Stale:
+    diff = {
+        name: {"yours": value, "now": getattr(campaign, name)} for name, value in values.items() if value != getattr(campaign, name)
+    }
+    return Stale(
+        _("Somebody else changed the campaign while you did. Look at the difference and save again."),
+        extra={"diff": diff, "version": campaign.version, "your_version": version},
+    )
+
+
+def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
+    errors: dict[str, list[str]] = {}
+    clean = dict(values)
+    for name, value in values.items():
+        if name not in CHANGEABLE:
+            errors[name] = [_("This cannot be changed here; it is one of: %(names)s.") % {"names": ", ".join(CHANGEABLE)}]
+        elif name in RANGES:
+            low, high = RANGES[name]
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                errors[name] = [_("A whole number from %(low)d to %(high)d.") % {"low": low, "high": high}]
+        elif not isinstance(value, str) or not _is_text(value) or not value.strip():
+            errors[name] = [_("Write some text.")]
+        else:
+            limit = 120 if name == "name" else 10
+            clean[name] = value.strip()
+            if len(clean[name]) > limit or "\n" in clean[name]:
+                errors[name] = [_("One line of at most %(n)d characters.") % {"n": limit}]
+    if errors:
+        raise Invalid(_("The campaign was not saved; mend the marked fields."), fields=errors)
+    return clean
+
+
+def _is_text(value: str) -> bool:
+    return "\x00" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def _free_slug(name: str) -> str:
+    base = slugify(name)[:50].strip("-") or "campaign"
+    taken = set(Campaign.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    return base if base not in taken else next(s for n in range(2, len(taken) + 3) if (s := f"{base}-{n}") not in taken)
+
+
+def _new_guidelines(actor: User, campaign: Campaign, markdown: Any) -> Guidelines:
+    if not isinstance(markdown, str) or not _is_text(markdown) or len(markdown) > MAX_GUIDELINES:
+        raise Invalid(
+            _("The guidelines were not saved."),
+            fields={"guidelines": [_("Markdown text of at most %(n)d characters.") % {"n": MAX_GUIDELINES}]},
+        )
+    return Guidelines.objects.create(
+        campaign=campaign, number=_next_number(Guidelines, campaign), markdown=markdown, created_by=actor
+    )
+
+
+def _new_protocol(actor: User, campaign: Campaign, raw: Any) -> Protocol:
+    try:
+        questions = load_protocol(raw)
+    except InvalidPayload as error:
+        raise Invalid(_("The questions were not saved; mend the marked fields."), fields=error.errors) from error
+    fewest, most = arity(questions)
+    before = campaign.protocol
+    if campaign.pk and (before is None or arity(before.questions) != (fewest, most)):
+        sizes = Item.objects.filter(campaign=campaign, withdrawn_at=None).annotate(n=Count("responses"))
+        misfits = sizes.exclude(n__gte=fewest, n__lte=most).count()
+        if misfits:
+            raise Conflict(
+                _("%(n)d items of this campaign do not have %(fewest)d to %(most)d responses; these questions cannot be asked about them.")
+                % {"n": misfits, "fewest": fewest, "most": most},
+                code="items_do_not_fit",
+                extra={"items": misfits, "fewest": fewest, "most": most},
+            )
+    return Protocol.objects.create(
+        campaign=campaign,
+        number=_next_number(Protocol, campaign),
+        questions_json=dump_protocol(questions),
+        created_by=actor,
+    )
+
+
+def _next_number(model: type[Guidelines] | type[Protocol], campaign: Campaign) -> int:
+    return (model.objects.filter(campaign=campaign).aggregate(last=Max("number"))["last"] or 0) + 1
+
+
+def roll_up_progress() -> int:
+    """Keeps fresh counts of every campaign that is open or paused; how many. Pages over large campaigns read them."""
+    ids = Campaign.objects.filter(state__in=(Campaign.State.OPEN, Campaign.State.PAUSED)).values_list("pk", flat=True)
+    for campaign_id in ids:
+        roll_up(campaign_id)
+    return len(ids)

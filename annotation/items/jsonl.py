@@ -1,0 +1,347 @@
+"""Reads items from a stream of JSON lines, strictly, in bounded memory; gzip is unpacked on the way.
+
+    {"id": "q-17", "prompt": "My bike has a flat tyre. What now?",
+     "responses": [{"content": "Patch the tube.", "source": "policy-1"}, "Walk."], "metadata": {"topic": "bikes"}}
+
+`prompt` is a text or a list of messages that ends with the user; `id` and `metadata` may be missing.
+Nothing is guessed: a key twice, NaN, a number too long for anybody, a NUL character or another encoding is an error that
+names line, field, rule and remedy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, NamedTuple
+
+import orjson
+from django.utils.translation import gettext as _
+
+from annotation.errors import Invalid, TooLarge
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+MAX_UNPACKED_BYTES = 8 * 1024**3
+MAX_TEXT = 500_000
+MAX_RESPONSES = 64
+MAX_MESSAGES = 500
+MAX_METADATA_BYTES = 64 * 1024
+MAX_DIGITS = 18
+SHOWN_ERRORS = 100
+CHUNK = 1 << 18
+ROLES = ("system", "user", "assistant")
+KEYS = frozenset({"id", "prompt", "responses", "metadata"})
+
+
+class RowError(ValueError):
+    """One thing wrong with one row."""
+
+    def __init__(self, field: str, rule: str, remedy: str):
+        super().__init__(field, rule, remedy)
+        self.field, self.rule, self.remedy = field, rule, remedy
+
+
+class ParsedResponse(NamedTuple):
+    text: str
+    sha256: str
+    source: str
+
+
+class ParsedItem(NamedTuple):
+    line: int
+    external_id: str | None
+    messages: bytes  # JSON
+    prompt_sha256: str
+    responses: tuple[ParsedResponse, ...]
+    metadata: bytes | None
+
+
+@dataclass
+class Errors:
+    """The first hundred errors, and how many there are in all."""
+
+    shown: list[dict[str, Any]] = field(default_factory=list)
+    total: int = 0
+    only_duplicates: bool = True
+
+    def add(self, line: int, field: str, rule: str, remedy: str, *, is_duplicate: bool = False) -> None:
+        self.total += 1
+        self.only_duplicates &= is_duplicate
+        if len(self.shown) < SHOWN_ERRORS:
+            self.shown.append({"line": line, "field": field, "rule": rule, "remedy": remedy})
+
+
+# --- Lines -----------------------------------------------------------------------------------------------------------
+
+
+def lines(stream: BinaryIO, *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[tuple[int, bytes]]:
+    """(number, bytes) of every line that is not blank. Raises Invalid for another kind of file, TooLarge beyond the limits."""
+    number, rest = 0, b""
+    for chunk in _unpacked(stream, max_bytes):
+        pieces = (rest + chunk).split(b"\n")
+        rest = pieces.pop()
+        for piece in pieces:
+            number += 1
+            if len(piece) > MAX_LINE_BYTES:
+                raise _line_too_long(number)
+            if piece and not piece.isspace():
+                yield number, piece
+        if len(rest) > MAX_LINE_BYTES:
+            raise _line_too_long(number + 1)
+    if rest and not rest.isspace():
+        yield number + 1, rest
+
+
+def _unpacked(stream: BinaryIO, max_bytes: int) -> Iterator[bytes]:
+    head = stream.read(CHUNK)
+    total = 0
+    for chunk in _gunzip(head, stream, max_bytes) if head[:2] == b"\x1f\x8b" else _plain(head, stream):
+        if total == 0:
+            _check_kind(chunk)
+            chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+        total += len(chunk)
+        if total > max_bytes:
+            raise _too_large(max_bytes)
+        yield chunk
+
+
+def _plain(chunk: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    while chunk:
+        yield chunk
+        chunk = stream.read(CHUNK)
+
+
+def _gunzip(chunk: bytes, stream: BinaryIO, max_bytes: int) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        while chunk:
+            while chunk:
+                out = unpacker.decompress(chunk, CHUNK)
+                chunk = unpacker.unconsumed_tail
+                if out:
+                    yield out
+                if unpacker.eof:
+                    chunk = unpacker.unused_data.lstrip(b"\x00")
+                    if chunk:
+                        unpacker = zlib.decompressobj(wbits=31)
+            chunk = stream.read(CHUNK)
+            if chunk and unpacker.eof:
+                unpacker = zlib.decompressobj(wbits=31)
+        if not unpacker.eof:
+            raise zlib.error("incomplete")
+    except zlib.error as error:
+        raise _unreadable(_("The gzip file is broken or cut off; pack it again.")) from error
+
+
+def _check_kind(head: bytes) -> None:
+    """Says what a file is that is not JSON lines, if it can be told."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[:64].count(0) > len(head[:64]) // 4:
+        raise _unreadable(_("The file is not UTF-8; it looks like UTF-16. Save it as UTF-8."))
+    if head.startswith(b"PK\x03\x04"):
+        raise _unreadable(_("The file is a zip archive. Unpack it and send the JSON lines in it, gzipped if you like."))
+    if head.startswith(b"PAR1"):
+        raise _unreadable(_("The file is Parquet. Convert it to JSON lines first."))
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"["):
+        raise _unreadable(_("The file is one JSON list. Write one object on each line instead."))
+    if text and not text.startswith(b"{"):
+        first = text.split(b"\n", 1)[0][:200]
+        hint = "" if b"," not in first and b";" not in first and b"\t" not in first else _(" It looks like CSV.")
+        raise _unreadable(_("Line 1 is not a JSON object; write one object on each line.") + hint)
+
+
+def _unreadable(message: str) -> Invalid:
+    return Invalid(message, code="unreadable_file", fields={"file": [message]})
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    message = _("The file is larger than %(n)d MB when unpacked; split it.") % {"n": max_bytes // 1024**2}
+    return TooLarge(message, fields={"file": [message]})
+
+
+def _line_too_long(number: int) -> TooLarge:
+    message = _("Line %(line)d is longer than %(n)d MB; check that each object ends with a line break.") % {
+        "line": number,
+        "n": MAX_LINE_BYTES // 1024**2,
+    }
+    return TooLarge(message, fields={"file": [message]})
+
+
+# --- One row ---------------------------------------------------------------------------------------------------------
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        name = next(k for k, _value in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+        raise RowError(name[:60], _("duplicate key"), _("Write each key once."))
+    return found
+
+
+def _no_constant(text: str) -> Any:
+    raise RowError("", _("%(text)s is not a valid JSON number") % {"text": text}, _("Use null or leave it out."))
+
+
+def _short_int(text: str) -> int:
+    if len(text) > MAX_DIGITS + text.startswith("-"):
+        raise RowError("", _("number too long: %(n)d digits") % {"n": len(text)}, _("Write it as text."))
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or len(text) > 400:
+        raise RowError("", _("number too large"), _("Write it as text."))
+    return value
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_short_int, parse_float=_finite
+)
+
+
+def strict_json(text: str) -> Any:
+    """JSON without duplicate keys, NaN or endless numbers. Raises RowError."""
+    try:
+        return _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise RowError(
+            "", _("not valid JSON: %(what)s at character %(at)d") % {"what": error.msg, "at": error.pos + 1}, _("Mend the line.")
+        ) from error
+    except RecursionError as error:
+        raise RowError("", _("nested too deeply"), _("Flatten the object.")) from error
+
+
+def parse_line(number: int, raw: bytes, arity: tuple[int, int] | None) -> ParsedItem:
+    """One item from one line. Raises RowError.
+
+    Args: arity: fewest and most responses that the campaign's questions take, or None before there are questions.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise RowError("", _("not UTF-8; looks like Latin-1 at byte %(at)d") % {"at": error.start + 1}, _("Save the file as UTF-8.")) from error
+    row = strict_json(text)
+    if not isinstance(row, dict):
+        raise RowError("", _("not an object"), _("Write {…} on each line."))
+    unknown = row.keys() - KEYS
+    if unknown:
+        raise RowError(
+            min(unknown)[:60], _("unknown field"), _("Fields are id, prompt, responses and metadata; put the rest into metadata.")
+        )
+    if "prompt" not in row:
+        raise RowError("prompt", _("missing"), _("Give every row a prompt."))
+    messages, normal = messages_of(row["prompt"])
+    responses = responses_of(row.get("responses", []), arity)
+    metadata = row.get("metadata")
+    packed = None
+    if metadata is not None:
+        if not isinstance(metadata, dict):
+            raise RowError("metadata", _("not an object"), _("Write {…} or leave it out."))
+        packed = _dump(metadata, "metadata")
+        if len(packed) > MAX_METADATA_BYTES:
+            raise RowError("metadata", _("larger than 64 kB"), _("Keep what you need to find the item again."))
+        if b"\\u0000" in packed:
+            _refuse_nul(metadata, "metadata")
+    return ParsedItem(number, external_id_of(row.get("id")), messages, normal, responses, packed)
+
+
+def external_id_of(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip() or len(value) > 200:
+        raise RowError("id", _("not a text of 1 to 200 characters"), _("Leave it out or give each row its own."))
+    _check_text(value, "id")
+    return value
+
+
+def messages_of(prompt: Any) -> tuple[bytes, str]:
+    if isinstance(prompt, str):
+        prompt = [{"role": "user", "content": prompt}]
+    elif not isinstance(prompt, list) or not prompt or len(prompt) > MAX_MESSAGES:
+        raise RowError("prompt", _("neither a text nor a list of messages"), _("Write a text or [{role, content}, …]."))
+    for n, message in enumerate(prompt):
+        where = "prompt" if len(prompt) == 1 else f"prompt[{n}]"
+        if not isinstance(message, dict) or message.keys() != {"role", "content"} or message["role"] not in ROLES:
+            raise RowError(where, _("not a message"), _("Write {role: system, user or assistant; content: text}."))
+        _check_text(message["content"], where)
+    if prompt[-1]["role"] != "user":
+        raise RowError("prompt", _("does not end with the user"), _("The last message must be the user's."))
+    return orjson.dumps(prompt), prompt_hash(prompt)
+
+
+def prompt_hash(messages: list[dict[str, str]]) -> str:
+    """SHA-256 of the messages without differences that no reader would call a difference: it decides the split, and finds duplicates."""
+    normal = "\x1e".join(
+        f"{m['role']}\x1f{' '.join(unicodedata.normalize('NFKC', m['content']).casefold().split())}" for m in messages
+    )
+    return hashlib.sha256(normal.encode()).hexdigest()
+
+
+def responses_of(raw: Any, arity: tuple[int, int] | None) -> tuple[ParsedResponse, ...]:
+    if not isinstance(raw, list):
+        raise RowError("responses", _("not a list"), _("Write a list of texts or {content, source} objects."))
+    fewest, most = arity or (0, MAX_RESPONSES)
+    if not fewest <= len(raw) <= most:
+        needs = (
+            _("needs exactly %(n)d") % {"n": fewest}
+            if fewest == most
+            else _("needs %(fewest)d to %(most)d") % {"fewest": fewest, "most": most}
+        )
+        raise RowError("responses", f"{needs} ({len(raw)} given)", _("Give as many responses as the campaign's questions take."))
+    parsed = []
+    for n, response in enumerate(raw):
+        where, source = f"responses[{n}]", ""
+        if isinstance(response, dict):
+            if not response.keys() <= {"content", "source"} or "content" not in response:
+                raise RowError(where, _("not a response"), _("Write a text or {content, source}."))
+            source = response.get("source") or ""
+            if not isinstance(source, str) or len(source) > 200:
+                raise RowError(f"{where}.source", _("not a text of at most 200 characters"), _("Name the model or person."))
+            if source:
+                _check_text(source, f"{where}.source")
+            response = response["content"]
+        parsed.append(ParsedResponse(response, _check_text(response, where), source))
+    return tuple(parsed)
+
+
+def _check_text(text: Any, where: str) -> str:
+    """SHA-256 of a usable text."""
+    if not isinstance(text, str):
+        raise RowError(where, _("not a text"), _("Write it in quotes."))
+    if not text or text.isspace():
+        raise RowError(where, _("empty"), _("Write some text or leave the row out."))
+    if len(text) > MAX_TEXT:
+        raise RowError(where, _("longer than %(n)d characters") % {"n": MAX_TEXT}, _("Shorten it."))
+    if "\x00" in text:
+        raise RowError(where, _("NUL character"), _("Remove it."))
+    try:
+        return hashlib.sha256(text.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        raise RowError(where, _("half a surrogate pair at character %(at)d") % {"at": error.start + 1}, _("Write whole characters.")) from error
+
+
+def _refuse_nul(value: Any, where: str) -> None:
+    if isinstance(value, str) and "\x00" in value:
+        raise RowError(where, _("NUL character"), _("Remove it."))
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_nul(key, where)
+            _refuse_nul(inner, f"{where}.{key}"[:60])
+    elif isinstance(value, list):
+        for n, inner in enumerate(value):
+            _refuse_nul(inner, f"{where}[{n}]"[:60])
+
+
+def _dump(value: Any, where: str) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise RowError(where, _("cannot be stored"), _("Use plain text, numbers and lists, not nested too deeply.")) from error

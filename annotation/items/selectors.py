@@ -1,0 +1,40 @@
+"""Items of a campaign, for those who oversee it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import F, Prefetch, QuerySet
+
+from annotation.campaigns.models import Campaign
+from annotation.items.models import Item, ItemResponse
+
+
+def items_of(campaign: Campaign) -> QuerySet[Item]:
+    """Items with prompt and responses, for pages; filter and slice it."""
+    links = ItemResponse.objects.select_related("response").order_by("position")
+    return (
+        Item.objects.filter(campaign=campaign)
+        .select_related("prompt")
+        .prefetch_related(Prefetch("itemresponse_set", queryset=links, to_attr="links"))
+    )
+
+
+def item_state(item: Item) -> str:
+    """In a word: withdrawn, complete, begun or waiting."""
+    if item.withdrawn_at:
+        return "withdrawn"
+    if item.counted >= item.overlap:
+        return "complete"
+    return "begun" if item.counted else "waiting"
+
+
+def state_filter(items: QuerySet[Item], state: str) -> QuerySet[Item]:
+    """The items in one of the states of `item_state`."""
+    conditions: dict[str, dict[str, Any]] = {
+        "withdrawn": {"withdrawn_at__isnull": False},
+        "complete": {"withdrawn_at__isnull": True, "counted__gte": F("overlap")},
+        "begun": {"withdrawn_at__isnull": True, "counted__gt": 0, "counted__lt": F("overlap")},
+        "waiting": {"withdrawn_at__isnull": True, "counted": 0},
+    }
+    return items.filter(**conditions[state])

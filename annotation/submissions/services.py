@@ -1,0 +1,262 @@
+"""Answers come in: once for each key, once for each assignment, corrections as new rows.
+
+    submission = submit(labeler=user, assignment_id=17, idempotency_key=key, answers=answers, active_ms=5200)
+
+The browser draws the key once for what is on the screen and sends it again until the answer is acknowledged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import secrets
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import IntegrityError
+from django.utils.translation import gettext as _
+
+from annotation.assignment import queue
+from annotation.assignment.models import Assignment
+from annotation.assignment.selectors import guidelines, protocol, screen_for
+from annotation.campaigns.models import Campaign
+from annotation.errors import Conflict, Invalid, NotFound
+from annotation.people.models import User
+from annotation.submissions.models import Feedback, Submission
+from annotation.transactions import in_transaction
+from feedback_types.base import Answer, Screen
+
+DEVICE_CLASSES = ("desktop", "tablet", "phone", "program", "")
+MAX_MS = 7 * 24 * 3600 * 1000
+
+
+def submit(
+    *,
+    labeler: User,
+    assignment_id: int,
+    idempotency_key: uuid.UUID | str,
+    answers: Sequence[Answer],
+    active_ms: int | None = None,
+    total_ms: int | None = None,
+    device_class: str = "",
+    ui_version: str = "",
+    revises: uuid.UUID | str | None = None,
+    protocol_version: int | None = None,
+    guidelines_version: int | None = None,
+    screen: Screen | None = None,
+) -> Submission:
+    """Stores the answer to one screen and gives its row; the same key with the same answer gives the same row again.
+
+    Args:
+        answers: as `feedback_types.protocol.read_form` or `read_json` gives them for this screen.
+        active_ms, total_ms: as the browser measured them; nonsense is ignored, and the total is the database's in any case.
+        revises: id of the submission that this one corrects; it must be the latest one of the assignment.
+        protocol_version, guidelines_version: what the page showed; another one than the lease's is a conflict.
+        screen: the screen, if the caller has made it already.
+    Raises:
+        NotFound: the assignment is somebody else's.
+        Conflict `key_reused`: the key was used for another answer. `already_sent`: the assignment was answered with another
+            key; `extra["submission"]` names it. `revised_meanwhile`, `skipped`, `versions_changed`, `campaign_closed`.
+
+    An answer to a lease that is out counts while the campaign is open or paused. A closed campaign keeps it as late, so
+    that nobody's work is thrown away. A lease that expired counts if a place at its item is still free, else it is late.
+    """
+    key = _key(idempotency_key, "idempotency_key")
+    revised = _key(revises, "revises") if revises else None
+    assignment = (
+        Assignment.objects.filter(pk=assignment_id, labeler=labeler).select_related("campaign", "item__prompt").first()
+        if isinstance(assignment_id, int) and 0 < assignment_id < 2**63
+        else None
+    )
+    if assignment is None:
+        raise NotFound(_("There is no such assignment for you."))
+    digest = request_hash(answers)
+    _check_versions(assignment, protocol_version, guidelines_version)
+    rows = _feedback(assignment, answers, screen or screen_for(assignment))
+    try:
+        return _store(
+            labeler=labeler,
+            assignment=assignment,
+            key=key,
+            digest=digest,
+            rows=rows,
+            revises=revised,
+            active_ms=_milliseconds(active_ms),
+            device_class=device_class if device_class in DEVICE_CLASSES else "",
+            ui_version=str(ui_version)[:20].replace("\x00", ""),
+        )
+    except IntegrityError as error:
+        if "submission_once_per_key" in str(error):
+            same = Submission.objects.get(labeler=labeler, idempotency_key=key)
+            if same.assignment_id == assignment.pk and same.request_sha256 == digest:
+                return same
+            raise _key_reused(same) from error
+        raise
+
+
+def request_hash(answers: Sequence[Answer]) -> str:
+    """What makes two answers the same: their canonical JSON, whatever the order they came in."""
+    said = sorted(
+        ([a.question, -1 if a.target is None else a.target, a.payload.dump()] for a in answers), key=lambda s: (s[0], s[1])
+    )
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def reopen_last(*, labeler: User, campaign: Campaign) -> Submission:
+    """The labeler's latest answer in a campaign, to be shown again and sent as a new revision (`submit(revises=its id)`).
+
+    Changes nothing by itself. Raises NotFound when there is none; Conflict when the campaign is closed.
+    """
+    if campaign.state == Campaign.State.CLOSED:
+        raise Conflict(_("The campaign is closed; answers can no longer be changed."), code="campaign_closed")
+    last = (
+        Submission.objects.filter(labeler=labeler, campaign=campaign, superseded_by=None)
+        .select_related("assignment__item__prompt", "assignment__campaign")
+        .order_by("-submitted_at")
+        .first()
+    )
+    if last is None:
+        raise NotFound(_("You have not sent an answer in this campaign yet."), code="nothing_to_undo")
+    return last
+
+
+@in_transaction
+def _store(
+    *,
+    labeler: User,
+    assignment: Assignment,
+    key: uuid.UUID,
+    digest: str,
+    rows: list[dict[str, Any]],
+    revises: uuid.UUID | None,
+    active_ms: int | None,
+    device_class: str,
+    ui_version: str,
+) -> Submission:
+    locked = queue.lock_assignment(assignment.pk, labeler.pk)
+    if locked is None:
+        raise NotFound(_("There is no such assignment for you."))
+    previous: Submission | None = None
+    if locked.state == queue.SUBMITTED:
+        sent = list(Submission.objects.filter(assignment_id=locked.id).order_by("revision"))
+        same = next((s for s in sent if s.idempotency_key == key), None)
+        if same is not None:
+            if same.request_sha256 == digest:
+                return same
+            raise _key_reused(same)
+        previous = sent[-1]
+        if revises is None:
+            raise Conflict(
+                _("You have already sent an answer to this item. To change it, choose undo."),
+                code="already_sent",
+                extra={"submission": str(previous.pk)},
+            )
+        if revises != previous.pk:
+            raise Conflict(
+                _("This answer was changed meanwhile, perhaps in another tab. Look at the latest one first."),
+                code="revised_meanwhile",
+                extra={"submission": str(previous.pk)},
+            )
+        if assignment.campaign.state == Campaign.State.CLOSED:
+            raise Conflict(_("The campaign is closed; answers can no longer be changed."), code="campaign_closed")
+    elif locked.state == queue.SKIPPED:
+        raise Conflict(_("You have skipped this item."), code="skipped")
+    elif revises is not None:
+        raise Conflict(_("There is no earlier answer to this item."), code="nothing_to_revise")
+
+    status = previous.status if previous else Submission.Status.LATE
+    if previous is None and queue.finish(locked, is_wanted=assignment.campaign.state != Campaign.State.CLOSED):
+        status = Submission.Status.COUNTED
+    submission = Submission(
+        id=_new_id(),
+        campaign_id=locked.campaign_id,
+        item_id=locked.item_id,
+        assignment_id=locked.id,
+        labeler=labeler,
+        labeler_kind=labeler.kind,
+        revision=previous.revision + 1 if previous else 0,
+        supersedes=previous,
+        status=status,
+        idempotency_key=key,
+        request_sha256=digest,
+        protocol_version=protocol(locked.protocol_id).number,
+        guidelines_version=guidelines(locked.guidelines_id).number,
+        active_ms=active_ms,
+        total_ms=locked.total_ms,
+        device_class=device_class,
+        ui_version=ui_version,
+    )
+    submission.save(force_insert=True)
+    Feedback.objects.bulk_create([Feedback(submission=submission, **row) for row in rows])
+    return submission
+
+
+def _feedback(assignment: Assignment, answers: Sequence[Answer], screen: Screen) -> list[dict[str, Any]]:
+    questions = {q.key: q for q in protocol(assignment.protocol_id).questions}
+    rows = []
+    for answer in answers:
+        question = questions.get(answer.question)
+        if question is None or answer.target not in (None, *(r.id for r in screen.responses)):
+            raise Invalid(
+                _("This campaign asks: %(keys)s.") % {"keys": ", ".join(questions)},
+                fields={answer.question: [_("There is no such question on this screen.")]},
+            )
+        rows.append(
+            {
+                "question": question.key,
+                "type": question.type.slug,
+                "version": question.type.version,
+                "target_id": answer.target,
+                "payload": answer.payload.dump(),
+                "choice_set": question.type.choice_set(screen, question.settings, answer.payload),
+            }
+        )
+    return rows
+
+
+def _check_versions(assignment: Assignment, protocol_version: int | None, guidelines_version: int | None) -> None:
+    now = {
+        "protocol_version": protocol(assignment.protocol_id).number,
+        "guidelines_version": guidelines(assignment.guidelines_id).number,
+    }
+    shown = {"protocol_version": protocol_version, "guidelines_version": guidelines_version}
+    changed = {name: {"shown": shown[name], "now": now[name]} for name in now if shown[name] not in (None, now[name])}
+    if changed:
+        raise Conflict(
+            _("The guidelines or questions changed while you were answering. Your answer is kept; look at what is new and send it again."),
+            code="versions_changed",
+            extra={"changed": changed},
+        )
+
+
+def _key(value: Any, field: str) -> uuid.UUID:
+    try:
+        return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
+    except ValueError:
+        raise Invalid(
+            _("The key of a request must be a UUID."), fields={field: [_("Send a UUID, drawn once for this answer.")]}
+        ) from None
+
+
+def _key_reused(submission: Submission) -> Conflict:
+    return Conflict(
+        _("This key was used for another answer. Draw a new key for each answer."),
+        code="key_reused",
+        extra={"submission": str(submission.pk)},
+    )
+
+
+def _milliseconds(value: Any) -> int | None:
+    """A believable duration, or nothing: what a browser says about time is a hint."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= MAX_MS:
+        return None
+    return int(value)
+
+
+def _new_id() -> uuid.UUID:
+    """A UUID of version 7: ids rise with time, so the index stays compact. Nothing reads the time out of it again."""
+    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    return uuid.UUID(int=value)

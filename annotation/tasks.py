@@ -1,0 +1,38 @@
+"""Periodic work of the annotation app. Each task calls one service; running twice or late does no harm."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from annotation.assignment import services as assignment
+from annotation.campaigns import services as campaigns
+
+BEAT_SCHEDULE = {
+    "release-expired": {"task": "annotation.tasks.release_expired", "schedule": 30.0, "options": {"expires": 30}},
+    "tend-queues": {"task": "annotation.tasks.tend_queues", "schedule": 120.0, "options": {"expires": 120}},
+    "roll-up-progress": {"task": "annotation.tasks.roll_up_progress", "schedule": 30.0, "options": {"expires": 30}},
+}
+BATCH = 1000
+
+
+@shared_task(time_limit=300)
+def release_expired() -> int:
+    """Gives places of overdue leases back, batch by batch."""
+    total = 0
+    while (released := assignment.release_expired(limit=BATCH)) > 0:
+        total += released
+        if released < BATCH:
+            break
+    return total
+
+
+@shared_task(time_limit=300)
+def tend_queues() -> int:
+    """Upkeep of the queues."""
+    return assignment.tend_queues()
+
+
+@shared_task(time_limit=300)
+def roll_up_progress() -> int:
+    """Counts what campaigns have, for pages that must not count a million items."""
+    return campaigns.roll_up_progress()
