@@ -1,92 +1,61 @@
-// Comparison: arrows for a pair (again for more), digits for the best of several and for a ranking.
+// Comparison: arrows for a pair (again, or held, for more), digits for the best of several and for a ranking.
+// The page gives a second arrow to this question even when the next one is already active.
 Whetstone.widget("comparison", (question) => {
   "use strict";
 
-  const SETTLE_MS = 700; // how long a second press of the same arrow still means "by more"
-  const fieldset = question.body.querySelector(".comparison");
-  const kind = fieldset.dataset.kind;
-  const ids = question.responses.map((response) => response.id);
   const HOLD_MS = 400; // how long an arrow is held for each further degree
+  const fieldset = question.body.querySelector(".comparison");
+  const { kind } = fieldset.dataset;
+  const ids = question.responses.map((response) => response.id);
   let pressedAt = 0;
-  let settling = 0; // timer id while a pair may still get stronger
   let tieNext = false; // in a ranking: the next number ties with the last
 
   const choices = () => Array.from(fieldset.querySelectorAll('input[type="radio"]'));
-  const offers = (value) => choices().some((input) => input.value === String(value));
-  const noneBox = () => fieldset.querySelector('input[type="checkbox"]');
+  const find = (value) => choices().find((input) => input.value === String(value));
   const words = (input) => input.closest("label").querySelector(".comparison-words").textContent.trim();
+  const noneBox = () => fieldset.querySelector('input[type="checkbox"]');
 
-  function settle() {
-    if (!settling) return false;
-    window.clearTimeout(settling);
-    settling = 0;
-    return true;
-  }
-
-  // --- a pair ---------------------------------------------------------------------------------------------------
+  // --- a pair, or the best of several -----------------------------------------------------------------------------
   function pick(value) {
-    if (!offers(value)) return false;
+    const input = find(value);
+    if (!input) return false;
     question.set("choice", String(value));
-    const label = choices().find((input) => input.value === String(value));
-    question.announce(words(label));
+    question.announce(words(input));
     return true;
   }
 
-  function arrow(side, held) {
-    if (held && Date.now() - pressedAt < HOLD_MS) return true;
+  function arrow(side, isHeld) {
+    if (isHeld && Date.now() - pressedAt < HOLD_MS) return true;
     pressedAt = Date.now();
     const now = Number.parseInt(question.value("choice"), 10); // NaN for nothing and for "none"
     const degree = Math.sign(now) === side ? Math.abs(now) + 1 : 1;
-    settle();
-    if (offers(side * (degree + 1))) {
-      settling = window.setTimeout(() => {
-        settling = 0;
-        question.changed();
-      }, SETTLE_MS);
-    }
-    if (offers(side * degree)) pick(side * degree);
-    else question.changed();
-    return true;
-  }
-
-  // Any other key says that this answer is meant: let the next question have the key.
-  function passOn(event) {
-    if (!settle()) return false;
-    question.changed();
-    question.advance();
-    if (event.key.length === 1) {
-      event.preventDefault();
-      (document.activeElement || document.body).dispatchEvent(
-        new KeyboardEvent("keydown", { key: event.key, code: event.code, bubbles: true, cancelable: true }),
-      );
-      return true;
-    }
-    return false;
+    return pick(side * degree) || pick(now);
   }
 
   // --- a ranking ------------------------------------------------------------------------------------------------
   const placeOf = (id) => Number(question.value(`rank_${id}`)) || 0;
-  const places = () => ids.map(placeOf);
+  const last = () => Math.max(0, ...ids.map(placeOf));
+
+  function clear(id) {
+    const field = question.field(`rank_${id}`);
+    (field instanceof RadioNodeList ? Array.from(field) : [field]).forEach((input) => { input.checked = false; });
+  }
 
   function place(id) {
-    const taken = places();
-    const last = Math.max(0, ...taken);
     if (placeOf(id)) return true; // already placed; ⌫ takes it back
-    const box = noneBox();
-    if (box && box.checked) question.set("none", false);
-    const rank = tieNext && last ? last : last + 1;
+    const rank = tieNext && last() ? last() : last() + 1;
     tieNext = false;
+    if (noneBox()) noneBox().checked = false;
     question.set(`rank_${id}`, String(rank));
     question.announce(`${question.responses[ids.indexOf(id)].label}: ${rank}`);
     return true;
   }
 
   function takeBack() {
-    const last = Math.max(0, ...places());
-    const id = ids.filter((each) => placeOf(each) === last && last > 0).pop();
-    tieNext = false;
+    const id = ids.filter((each) => placeOf(each) && placeOf(each) === last()).pop();
     if (id === undefined) return false;
-    fieldset.querySelectorAll(`input[name$="rank_${id}"]`).forEach((input) => { input.checked = false; });
+    tieNext = false;
+    clear(id);
     question.changed();
     return true;
   }
@@ -95,37 +64,41 @@ Whetstone.widget("comparison", (question) => {
     if (kind !== "ranking") return pick("none");
     const box = noneBox();
     if (!box) return false;
-    if (!box.checked) ids.forEach((id) => fieldset.querySelectorAll(`input[name$="rank_${id}"]`).forEach((input) => { input.checked = false; }));
-    question.set("none", !box.checked);
+    box.click();
+    question.announce(box.checked ? words(box) : "");
     return true;
   }
 
+  fieldset.addEventListener("change", (event) => {
+    if (kind !== "ranking") return;
+    if (event.target === noneBox() && event.target.checked) ids.forEach(clear);
+    else if (event.target.type === "radio" && noneBox()) noneBox().checked = false;
+  });
+
   return {
     key(event) {
-      if (event.ctrlKey || event.metaKey || event.altKey) return false;
-      const key = event.key;
+      const { key } = event;
+      if (key === "b") return none();
       if (kind === "pair") {
         if (key === "ArrowLeft") return arrow(1, event.repeat);
         if (key === "ArrowRight") return arrow(-1, event.repeat);
-        if (key === "ArrowDown" && offers(0)) { settle(); return pick(0); }
-        if (key === "b" && offers("none")) { settle(); return pick("none"); }
-        return passOn(event);
+        return key === "ArrowDown" && pick(0);
       }
-      if (key === "b") return none();
       if (/^[1-9]$/.test(key) && Number(key) <= ids.length) {
         const id = ids[Number(key) - 1];
         return kind === "best" ? pick(id) : place(id);
       }
-      if (kind === "ranking" && key === "=" && question.settings.ties && Math.max(0, ...places())) { tieNext = true; return true; }
-      if (kind === "ranking" && key === "Backspace") return takeBack();
-      return false;
+      if (kind !== "ranking") return false;
+      if (key === "=" && question.settings.ties && last()) {
+        tieNext = true;
+        return true;
+      }
+      return key === "Backspace" && takeBack();
     },
 
     answered() {
-      if (settling) return false;
       if (kind !== "ranking") return Boolean(question.value("choice"));
-      const box = noneBox();
-      return Boolean(box && box.checked) || places().every((rank) => rank > 0);
+      return Boolean(noneBox() && noneBox().checked) || ids.every(placeOf);
     },
 
     summary() {
@@ -133,18 +106,10 @@ Whetstone.widget("comparison", (question) => {
         const chosen = choices().find((input) => input.checked);
         return chosen ? words(chosen) : "";
       }
-      const box = noneBox();
-      if (box && box.checked) return words(box);
+      if (noneBox() && noneBox().checked) return words(noneBox());
       const groups = new Map();
-      question.responses.forEach((response) => {
-        const rank = placeOf(response.id);
-        if (rank) groups.set(rank, [...(groups.get(rank) || []), response.label]);
-      });
+      question.responses.forEach(({ id, label }) => groups.set(placeOf(id), [...(groups.get(placeOf(id)) || []), label]));
       return [...groups.keys()].sort((a, b) => a - b).map((rank) => groups.get(rank).join(" = ")).join(" > ");
-    },
-
-    deactivate() {
-      if (settle()) question.changed();
     },
   };
 });
