@@ -34,6 +34,7 @@ def _load(slug: str) -> FeedbackType:
     return import_module(f"feedback_types.{slug}").feedback_type
 
 
+@cache  # listing folders for each of a million events would take longer than reading them
 def get(slug: str) -> FeedbackType:
     """The type of this name. Raises UnknownType, which lists the names there are."""
     if slug not in folders():

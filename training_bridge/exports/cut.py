@@ -1,0 +1,158 @@
+"""The consistent cut: one read-only REPEATABLE READ transaction, and the SQL that reads a campaign's feedback in it.
+
+Rows come through a server-side cursor in a stated order, so memory does not grow and the same cut gives the same bytes.
+Superseded revisions and answers about gold items are never part of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from training_bridge.exports.filters import Filters
+
+FETCH = 2000
+SETTLE_S = 30.0
+
+# A submission of the cut: the latest revision at that instant, of an item that is no gold item.
+FILTERED = """
+    s.campaign_id = %(campaign)s
+    AND s.submitted_at <= %(until)s
+    AND (%(since)s::timestamptz IS NULL OR s.submitted_at >= %(since)s)
+    AND s.labeler_kind = ANY(%(kinds)s)
+    AND (%(rounds)s::int[] IS NULL OR i.round_number = ANY(%(rounds)s))
+    AND (%(late)s OR s.status = 'counted')
+"""
+LATEST = "NOT EXISTS (SELECT 1 FROM annotation_submission n WHERE n.supersedes_id = s.id AND n.submitted_at <= %(until)s)"
+SELECTED = f"{FILTERED} AND NOT i.is_gold AND {LATEST}"
+ASKED = "(%(questions)s::text[] IS NULL OR f.question = ANY(%(questions)s))"
+ANSWERED = f"EXISTS (SELECT 1 FROM annotation_feedback f WHERE f.submission_id = s.id AND {ASKED})"
+SUBMISSIONS = "annotation_submission s JOIN annotation_item i ON i.id = s.item_id"
+
+LAST = f"SELECT max(s.submitted_at), count(*) FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED}"
+LEFT_OUT = f"""
+    SELECT count(*) FILTER (WHERE NOT i.is_gold AND NOT {LATEST}), count(*) FILTER (WHERE i.is_gold)
+    FROM {SUBMISSIONS} WHERE {FILTERED} AND {ANSWERED}
+"""
+ITEMS = f"SELECT s.item_id FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED}"
+PROMPTS = f"""
+    SELECT p.id, p.messages::text, p.language, p.external_id, p.sha256 FROM annotation_prompt p
+    WHERE p.id IN (SELECT i.prompt_id FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED}) ORDER BY p.id
+"""
+RESPONSES = f"""
+    SELECT r.id, r.prompt_id, r.text, r.sha256, r.source, r.source_name, r.checkpoint_id, r.sampling::text
+    FROM annotation_response r
+    WHERE r.id IN (SELECT ir.response_id FROM annotation_itemresponse ir WHERE ir.item_id IN ({ITEMS})) ORDER BY r.id
+"""
+# Ordered by submission, so that the answers of one screen stand together; ids are UUIDs and sort alike everywhere.
+FEEDBACK = f"""
+    SELECT f.id, f.question, f.type, f.version, f.target_id, f.payload::text, f.choice_set::text,
+           s.id::text, s.item_id, s.labeler_id, s.labeler_kind, s.revision, s.status,
+           s.protocol_version, s.guidelines_version, s.active_ms, s.total_ms, s.device_class,
+           to_char(s.submitted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           i.prompt_id, i.round_number, a.response_order
+    FROM {SUBMISSIONS}
+    JOIN annotation_feedback f ON f.submission_id = s.id
+    JOIN annotation_assignment a ON a.id = s.assignment_id
+    WHERE {SELECTED} AND {ASKED}
+    ORDER BY s.id, f.id
+"""
+PROTOCOLS = "SELECT number, questions_json::text FROM annotation_protocol WHERE campaign_id = %(campaign)s ORDER BY number"
+GUIDELINES = (
+    "SELECT number, markdown FROM annotation_guidelines WHERE campaign_id = %(campaign)s ORDER BY number"
+)
+LABELERS = """
+    SELECT u.id, u.pseudonym_key FROM annotation_user u
+    WHERE u.id IN (SELECT a.labeler_id FROM annotation_assignment a WHERE a.campaign_id = %(campaign)s)
+"""
+CHECKPOINTS = "SELECT id, sha256, name FROM training_bridge_checkpoint"
+
+
+class Cut:
+    """One campaign's feedback as it stood at one instant; open it with `open_cut`."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, campaign_id: int, filters: Filters):
+        self.connection = connection
+        self.campaign_id = campaign_id
+        self.filters = filters
+        self.submissions = 0
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        f = self.filters
+        return {
+            "campaign": self.campaign_id,
+            "until": f.submitted_until,
+            "since": f.submitted_from,
+            "kinds": list(f.labeler_kinds),
+            "rounds": list(f.rounds) or None,
+            "questions": list(f.questions) or None,
+            "late": f.include_late,
+        }
+
+    def all(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows of a small query."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, self.parameters)
+            return cursor.fetchall()
+
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Rows of a query of any size, at constant memory."""
+        with self.connection.chunked_cursor() as cursor:
+            cursor.execute(sql, self.parameters)
+            while rows := cursor.fetchmany(FETCH):
+                yield from rows
+
+    def narrow(self) -> None:
+        """Moves the upper end down to the last answer there is: two cuts of the same answers are then the same cut."""
+        last, self.submissions = self.all(LAST)[0]
+        if last is not None:
+            self.filters = self.filters.until(last)
+
+
+@contextmanager
+def open_cut(campaign_id: int, filters: Filters) -> Iterator[Cut]:
+    """A cut on a connection of its own, so that progress can be written beside it.
+
+    Waits (at most `SETTLE_S`) until transactions that began before the upper end have ended: an answer sent before that
+    instant is then either in the cut for good or was never acknowledged, and the manifest alone says what is in it.
+    """
+    connection = connections.create_connection(DEFAULT_DB_ALIAS)
+    try:
+        filters = filters.until(_settle(connection, filters.submitted_until))
+        connection.set_autocommit(False)
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        cut = Cut(connection, campaign_id, filters)
+        cut.narrow()
+        yield cut
+    finally:
+        if not connection.get_autocommit():
+            connection.rollback()
+            connection.set_autocommit(True)
+        connection.close()
+
+
+def _settle(connection: BaseDatabaseWrapper, until: datetime | None) -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+        instant = now if until is None else min(until.astimezone(UTC), now)
+        deadline = time.monotonic() + SETTLE_S
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL AND xact_start <= %s)",
+                [instant],
+            )
+            if not cursor.fetchone()[0]:
+                break
+            time.sleep(0.05)
+    return instant

@@ -1,0 +1,423 @@
+"""Builds a snapshot directory: an immutable cut of a campaign's feedback, named by the SHA-256 of its manifest.
+
+    <SNAPSHOT_DIR>/<sha256>/README.md  native/  preference/  unpaired/  prompt_completion/  manifest.json
+
+The manifest holds nothing that differs between two builds of the same cut (who asked, when, how long it took stand in the
+database), so the same answers give the same bytes and the same name, on any machine. It is written last, and the directory
+gets its name only then: a snapshot that can be seen is complete.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import shutil
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from feedback_types.protocol import load_protocol
+from training_bridge.exports import cards, cut
+from training_bridge.exports.files import OPTIONS, HashingFile, sha256_of, sync_directory
+from training_bridge.exports.filters import Filters
+from training_bridge.exports.formats import Views
+from training_bridge.exports.split import split_of
+from training_bridge.exports.texts import TextIndex
+
+FORMAT = 1
+BATCH_ROWS = 20_000
+
+Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all
+
+JSON_TEXT = pa.string()
+FEEDBACK_SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("submission", pa.string()),
+        ("campaign", pa.int64()),
+        ("item", pa.int64()),
+        ("round", pa.int32()),
+        ("prompt", pa.int64()),
+        ("responses", pa.list_(pa.int64())),
+        ("question", pa.string()),
+        ("type", pa.string()),
+        ("version", pa.int32()),
+        ("target", pa.int64()),
+        ("payload", JSON_TEXT),
+        ("choice_set", JSON_TEXT),
+        ("settings", JSON_TEXT),
+        ("required", pa.bool_()),
+        ("labeler", pa.string()),
+        ("labeler_kind", pa.string()),
+        ("status", pa.string()),
+        ("revision", pa.int32()),
+        ("protocol_version", pa.int32()),
+        ("guidelines_version", pa.int32()),
+        ("active_ms", pa.int64()),
+        ("total_ms", pa.int64()),
+        ("device_class", pa.string()),
+        ("submitted_at", pa.string()),
+        ("split", pa.string()),
+    ]
+)
+PROMPT_SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("messages", JSON_TEXT),
+        ("language", pa.string()),
+        ("external_id", pa.string()),
+        ("split", pa.string()),
+        ("sha256", pa.string()),
+    ]
+)
+RESPONSE_SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("prompt", pa.int64()),
+        ("text", pa.string()),
+        ("sha256", pa.string()),
+        ("source", pa.string()),
+        ("policy", pa.string()),
+        ("sampling", JSON_TEXT),
+    ]
+)
+AS_TEXT = ("payload", "choice_set", "settings", "messages", "sampling")
+
+
+class NoSpace(OSError):
+    """The disk is full; says what was needed as far as it is known, and what there is."""
+
+
+class Built:
+    """What came of it: the content address, the manifest, and where it lies."""
+
+    def __init__(self, root: Path, sha256: str, manifest: dict[str, Any]):
+        self.path, self.sha256, self.manifest = root / sha256, sha256, manifest
+
+
+def build(
+    *, campaign_id: int, slug: str, filters: Filters, root: Path, progress: Progress | None = None
+) -> Built:
+    """Build the snapshot of a campaign below `root`. Building the same cut again finds the directory and leaves it alone.
+
+    Raises NoSpace; whatever goes wrong, nothing half-made stays behind or can be seen.
+    """
+    tell = progress or (lambda stage, done, total: None)
+    root.mkdir(parents=True, exist_ok=True)
+    with _scratch(root) as scratch:
+        with cut.open_cut(campaign_id, filters) as source:
+            manifest = _write(source, slug, scratch, tell)
+        data = manifest_bytes(manifest)
+        sha256 = hashlib.sha256(data).hexdigest()
+        with HashingFile(scratch, "manifest.json") as file:
+            file.write(data)
+        for folder in [p for p in scratch.rglob("*") if p.is_dir()] + [scratch]:
+            sync_directory(folder)
+        target = root / sha256
+        if not (target / "manifest.json").is_file():
+            scratch.rename(target)
+            sync_directory(root)
+    return Built(root, sha256, manifest)
+
+
+def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(manifest, option=OPTIONS | orjson.OPT_INDENT_2) + b"\n"
+
+
+@contextmanager
+def _scratch(root: Path) -> Iterator[Path]:
+    """A directory for one build, gone afterwards unless it was renamed; what a killed build left is swept after a day."""
+    for old in root.glob(".tmp-*"):
+        if time.time() - old.stat().st_mtime > 86_400:
+            shutil.rmtree(old, ignore_errors=True)
+    scratch = root / f".tmp-{uuid.uuid4().hex}"
+    scratch.mkdir()
+    try:
+        yield scratch
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            have = (
+                sum(p.stat().st_size for p in scratch.rglob("*") if p.is_file())
+                + shutil.disk_usage(root).free
+            )
+            raise NoSpace(
+                error.errno, f"no space: need more than {have / 1e6:,.1f} MB, have {have / 1e6:,.1f} MB"
+            ) from error
+        raise
+    finally:
+        if scratch.exists():
+            shutil.rmtree(scratch)
+
+
+# --- Native rows -----------------------------------------------------------------------------------------------------
+
+
+class Table:
+    """One table of `native/`, written as JSONL and Parquet at once, 20,000 rows at a time."""
+
+    def __init__(self, root: Path, name: str, schema: pa.Schema):
+        self.schema = schema
+        self.jsonl = HashingFile(root, f"native/{name}.jsonl")
+        self.parquet = HashingFile(root, f"native/{name}.parquet")
+        self.writer = pq.ParquetWriter(self.parquet, schema, compression="zstd", version="2.6")
+        self.columns: dict[str, list[Any]] = {field.name: [] for field in schema}
+        self.waiting = 0
+
+    def add(self, row: dict[str, Any]) -> int:
+        """Writes one row; returns the offset behind its line."""
+        self.jsonl.write_row(row)
+        for name, values in self.columns.items():
+            value = row[name]
+            values.append(
+                orjson.dumps(value, option=OPTIONS).decode()
+                if name in AS_TEXT and value is not None
+                else value
+            )
+        self.waiting += 1
+        if self.waiting == BATCH_ROWS:
+            self.flush()
+        return self.jsonl.bytes
+
+    def flush(self) -> None:
+        if not self.waiting:
+            return
+        arrays = [pa.array(self.columns[field.name], field.type) for field in self.schema]
+        self.writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
+        self.parquet.rows += self.waiting
+        self.waiting = 0
+        for values in self.columns.values():
+            values.clear()
+
+    def close(self) -> list[HashingFile]:
+        self.flush()
+        self.writer.close()
+        self.jsonl.close()
+        self.parquet.close()
+        return [self.jsonl, self.parquet]
+
+
+def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, Any]:
+    files: list[HashingFile] = []
+    percent = source.filters.test_percent
+
+    prompts, table = TextIndex(root / "native" / "prompts.jsonl"), Table(root, "prompts", PROMPT_SCHEMA)
+    splits: dict[int, bool] = {}  # prompt -> held out
+    for prompt_id, messages, language, external_id, sha256 in source.stream(cut.PROMPTS):
+        chat = orjson.loads(messages)
+        split = split_of(chat, percent)
+        splits[prompt_id] = split == "test"
+        row = {
+            "id": prompt_id,
+            "messages": chat,
+            "language": language,
+            "external_id": external_id,
+            "split": split,
+        }
+        prompts.add(prompt_id, table.add({**row, "sha256": sha256}))
+    files += table.close()
+
+    policies = {pk: sha256 or name for pk, sha256, name in source.all(cut.CHECKPOINTS)}
+    responses, table = (
+        TextIndex(root / "native" / "responses.jsonl"),
+        Table(root, "responses", RESPONSE_SCHEMA),
+    )
+    for response_id, prompt_id, text, sha256, kind, name, checkpoint, sampling in source.stream(
+        cut.RESPONSES
+    ):
+        # Who wrote a text by hand is a person; only policies and imports are named.
+        policy = policies.get(checkpoint) or (name if kind != "person" else None) or None
+        row = {
+            "id": response_id,
+            "prompt": prompt_id,
+            "text": text,
+            "sha256": sha256,
+            "source": kind,
+            "policy": policy,
+        }
+        responses.add(response_id, table.add({**row, "sampling": sampling and orjson.loads(sampling)}))
+    files += table.close()
+
+    table, counts = Table(root, "feedback", FEEDBACK_SCHEMA), Counts()
+    for row in native_rows(source, splits):
+        table.add(row)
+        counts.add(row)
+        if counts.feedback % 500 == 0:
+            tell("events", counts.submissions, source.submissions)
+    files += table.close()
+    tell("events", counts.submissions, source.submissions)
+
+    done = 0
+
+    def on_rows(n: int) -> None:
+        nonlocal done
+        done += n
+        if done % 500 < n:
+            tell("views", done, counts.feedback)
+
+    slugs = sorted(counts.types)
+    views = Views(root, prompts, responses)
+    with prompts, responses:
+        view_files = views.write(slugs, on_rows)
+    tell("views", done, counts.feedback)
+    files += view_files.values()
+
+    superseded, gold = source.all(cut.LEFT_OUT)[0]
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "campaign": {"id": source.campaign_id, "slug": slug},
+        "filters": source.filters.dump()
+        if counts.feedback
+        else source.filters.model_copy(update={"submitted_until": None}).dump(),
+        "counts": {**counts.dump(), "prompts": len(prompts), "responses": len(responses)},
+        "left_out": {"superseded": superseded, "gold": gold},
+        "protocols": {str(n): orjson.loads(q) for n, q in source.all(cut.PROTOCOLS) if n in counts.protocols},
+        "guidelines": {
+            str(n): hashlib.sha256(text.encode()).hexdigest()
+            for n, text in source.all(cut.GUIDELINES)
+            if n in counts.guidelines
+        },
+        "views": views.manifest(slugs),
+        "writer": {"pyarrow": pa.__version__},
+        "files": {file.name: file.entry() for file in sorted(files, key=lambda file: file.name)},
+    }
+    with HashingFile(root, "README.md") as readme:
+        readme.write(cards.card(manifest).encode())
+    manifest["files"]["README.md"] = {**readme.entry(), "rows": None}
+    return manifest
+
+
+def native_rows(source: cut.Cut, splits: Mapping[int, bool]) -> Iterator[dict[str, Any]]:
+    """Events of the cut as `native/feedback.jsonl` holds them, those of one submission together."""
+    questions = {
+        (number, q.key): (q.settings.model_dump(mode="json"), q.required)
+        for number, raw in source.all(cut.PROTOCOLS)
+        for q in load_protocol(orjson.loads(raw))
+    }
+    names = {pk: pseudonym(key, source.campaign_id) for pk, key in source.all(cut.LABELERS)}
+    campaign = source.campaign_id
+    for (
+        feedback_id, question, kind, version, target, payload, choice_set,
+        submission, item, labeler, labeler_kind, revision, status, protocol, guidelines,
+        active_ms, total_ms, device_class, submitted_at, prompt, round_number, order,
+    ) in source.stream(cut.FEEDBACK):  # fmt: skip
+        settings, required = questions[protocol, question]
+        yield {
+            "id": feedback_id,
+            "submission": submission,
+            "campaign": campaign,
+            "item": item,
+            "round": round_number,
+            "prompt": prompt,
+            "responses": order,
+            "question": question,
+            "type": kind,
+            "version": version,
+            "target": target,
+            "payload": orjson.loads(payload),
+            "choice_set": orjson.loads(choice_set),
+            "settings": settings,
+            "required": required,
+            "labeler": names[labeler],
+            "labeler_kind": labeler_kind,
+            "status": status,
+            "revision": revision,
+            "protocol_version": protocol,
+            "guidelines_version": guidelines,
+            "active_ms": active_ms,
+            "total_ms": total_ms,
+            "device_class": device_class,
+            "submitted_at": submitted_at,
+            "split": "test" if splits[prompt] else "train",
+        }
+
+
+def pseudonym(key: str, campaign_id: int) -> str:
+    """As `User.pseudonym`, from the key alone: the export reads keys and never names."""
+    mac = hmac.new(key.encode(), f"campaign:{campaign_id}".encode(), hashlib.sha256)
+    return f"l-{mac.hexdigest()[:12]}"
+
+
+class Counts:
+    """What is in the events, counted as they pass."""
+
+    def __init__(self) -> None:
+        self.feedback = self.submissions = self.late = 0
+        self.types: dict[str, dict[str, Any]] = {}
+        self.questions: Counter[str] = Counter()
+        self.labeler_kinds: Counter[str] = Counter()
+        self.rounds: Counter[int] = Counter()
+        self.labelers: set[str] = set()
+        self.items: set[int] = set()
+        self.protocols: set[int] = set()
+        self.guidelines: set[int] = set()
+        self._submission = ""
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.feedback += 1
+        kind = self.types.setdefault(row["type"], {"rows": 0, "train": 0, "test": 0, "versions": set()})
+        kind["rows"] += 1
+        kind[row["split"]] += 1
+        kind["versions"].add(row["version"])
+        self.questions[row["question"]] += 1
+        self.labeler_kinds[row["labeler_kind"]] += 1
+        self.rounds[row["round"]] += 1
+        self.labelers.add(row["labeler"])
+        self.items.add(row["item"])
+        self.protocols.add(row["protocol_version"])
+        self.guidelines.add(row["guidelines_version"])
+        if row["submission"] != self._submission:
+            self._submission = row["submission"]
+            self.submissions += 1
+            self.late += row["status"] == "late"
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "feedback": self.feedback,
+            "submissions": self.submissions,
+            "late_submissions": self.late,
+            "labelers": len(self.labelers),
+            "items": len(self.items),
+            "types": {
+                slug: {**row, "versions": sorted(row["versions"])} for slug, row in sorted(self.types.items())
+            },
+            "questions": dict(sorted(self.questions.items())),
+            "labeler_kinds": dict(sorted(self.labeler_kinds.items())),
+            "rounds": {str(n): k for n, k in sorted(self.rounds.items())},
+        }
+
+
+def faults(directory: Path) -> Iterator[tuple[str, str]]:
+    """(file, what is wrong with it) for each file that is not as the manifest says; none when the snapshot is whole.
+
+    The manifest itself is checked against the directory's name, so every byte is covered by a name that was published.
+    """
+    path = directory / "manifest.json"
+    if not path.is_file():
+        yield "manifest.json", "missing"
+        return
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != directory.name:
+        yield "manifest.json", "its SHA-256 is not the name of the directory"
+        return
+    files = orjson.loads(data)["files"]
+    for name, about in files.items():
+        file = directory / name
+        if not file.is_file():
+            yield name, "missing"
+        elif file.stat().st_size != about["bytes"]:
+            yield name, f"{file.stat().st_size:,} bytes instead of {about['bytes']:,}"
+        elif sha256_of(file) != about["sha256"]:
+            yield name, "its SHA-256 is another one"
+    for file in sorted(p for p in directory.rglob("*") if p.is_file()):
+        name = file.relative_to(directory).as_posix()
+        if name not in files and name != "manifest.json":
+            yield name, "not in the manifest"
