@@ -28,7 +28,9 @@ class Job(models.Model):
     progress = models.JSONField(null=True)  # last status: stage, step, steps, metrics
     error = models.TextField(blank=True)
     advice = models.TextField(blank=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -49,7 +51,9 @@ class Snapshot(Job):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, related_name="snapshots")
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
-    sha256 = models.CharField(max_length=64, blank=True)  # of manifest.json; the same cut twice has the same one
+    sha256 = models.CharField(
+        max_length=64, blank=True
+    )  # of manifest.json; the same cut twice has the same one
     filters = models.JSONField(default=dict)  # exports/snapshot.py: Filters
     manifest = models.JSONField(null=True)
     completed_at = models.DateTimeField(null=True)
@@ -58,11 +62,13 @@ class Snapshot(Job):
         indexes = [models.Index(fields=["status", "heartbeat_at"], name="snapshot_by_status")]
         constraints = [
             models.CheckConstraint(
-                condition=~models.Q(status="complete") | (~models.Q(sha256="") & models.Q(manifest__isnull=False)),
+                condition=~models.Q(status="complete")
+                | (~models.Q(sha256="") & models.Q(manifest__isnull=False)),
                 name="snapshot_complete_has_hash_and_manifest",
             ),
             models.CheckConstraint(
-                condition=models.Q(attempt__lte=models.F("max_attempts")), name="snapshot_attempts_within_limit"
+                condition=models.Q(attempt__lte=models.F("max_attempts")),
+                name="snapshot_attempts_within_limit",
             ),
         ]
 
@@ -89,11 +95,17 @@ class Checkpoint(models.Model):
 
     kind = models.CharField(max_length=12, choices=Kind)
     name = models.CharField(max_length=120)
-    path = models.CharField(max_length=500)  # a directory under CHECKPOINT_DIR, or a hub id for an outside policy
+    path = models.CharField(
+        max_length=500
+    )  # a directory under CHECKPOINT_DIR, or a hub id for an outside policy
     sha256 = models.CharField(max_length=64, blank=True)
     # Empty for the default policy and outside ones, which every campaign may use.
-    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, null=True, related_name="checkpoints")
-    run = models.ForeignKey("training_bridge.Run", on_delete=models.PROTECT, null=True, related_name="checkpoints")
+    campaign = models.ForeignKey(
+        "annotation.Campaign", on_delete=models.PROTECT, null=True, related_name="checkpoints"
+    )
+    run = models.ForeignKey(
+        "training_bridge.Run", on_delete=models.PROTECT, null=True, related_name="checkpoints"
+    )
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
     lineage = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now())
@@ -131,11 +143,20 @@ class Run(Job):
     code_revision = models.CharField(max_length=64)
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="runs")
     reward_model = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, null=True, related_name="+")
-    parent = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, null=True, related_name="+")  # the policy it starts from
-    baseline = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, null=True, related_name="+")  # the policy it compares with
-    prompts_from = models.ForeignKey("training_bridge.Round", on_delete=models.PROTECT, null=True, related_name="+")
+    parent = models.ForeignKey(
+        Checkpoint, on_delete=models.PROTECT, null=True, related_name="+"
+    )  # the policy it starts from
+    baseline = models.ForeignKey(
+        Checkpoint, on_delete=models.PROTECT, null=True, related_name="+"
+    )  # the policy it compares with
+    prompts_from = models.ForeignKey(
+        "training_bridge.Round", on_delete=models.PROTECT, null=True, related_name="+"
+    )
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     cancel_requested_at = models.DateTimeField(null=True)
+    release_requested_at = models.DateTimeField(
+        null=True
+    )  # its worker shuts down: save, and back into the queue
     curve = models.JSONField(default=list)  # [{"step", …metrics}], thinned
     log_tail = models.TextField(blank=True)
     metrics = models.JSONField(null=True)
@@ -147,9 +168,12 @@ class Run(Job):
             models.Index(fields=["campaign", "-created_at"], name="run_by_campaign"),
         ]
         constraints = [
-            models.CheckConstraint(condition=models.Q(attempt__lte=models.F("max_attempts")), name="run_attempts_within_limit"),
             models.CheckConstraint(
-                condition=~models.Q(status="running") | models.Q(fencing_token__isnull=False), name="run_running_has_token"
+                condition=models.Q(attempt__lte=models.F("max_attempts")), name="run_attempts_within_limit"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="running") | models.Q(fencing_token__isnull=False),
+                name="run_running_has_token",
             ),
         ]
 
@@ -173,17 +197,23 @@ class Run(Job):
 class Round(models.Model):
     """One turn of the loop: a policy's responses, the feedback on them, what was learned, and whether it got better.
 
-    The runs of a round are its state: each button starts a chain, and each outcome starts the next run of it (services/rounds.py).
+    The runs of a round are its state: each button starts a chain, each outcome the next run of it (services/rounds.py).
     """
 
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, related_name="rounds")
     number = models.PositiveIntegerField()
-    policy = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, null=True, related_name="rounds")  # wrote this round's responses
+    policy = models.ForeignKey(
+        Checkpoint, on_delete=models.PROTECT, null=True, related_name="rounds"
+    )  # wrote this round's responses
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="rounds")
     reward_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")
     refresh_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")
-    sample_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")  # by the new policy
-    baseline_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")  # by the old one
+    sample_run = models.ForeignKey(
+        Run, on_delete=models.PROTECT, null=True, related_name="+"
+    )  # by the new policy
+    baseline_run = models.ForeignKey(
+        Run, on_delete=models.PROTECT, null=True, related_name="+"
+    )  # by the old one
     evaluate_run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="+")
     evidence = models.JSONField(null=True)  # win rate with interval, reward histograms, KL, samples
     created_at = models.DateTimeField(db_default=Now())
@@ -199,7 +229,9 @@ class Promotion(models.Model):
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, related_name="promotions")
     policy = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="promotions")
     undoes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="undone_by")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -1,0 +1,145 @@
+"""What a method is that a researcher chooses a run from: an entry in a list, and a program; nothing else knows its name.
+
+    Method(name="dpo", program="training_bridge.policy.dpo", parameters=DPOParameters, needs=("snapshot", "parent"),
+           makes="policy", ...)
+
+`parameters` is the pydantic model that the program itself reads its config with: its ranges and sentences make the form.
+The lists are `builtin_methods.METHODS` and those of modules named by WHETSTONE_RUN_METHODS. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from pydantic import BaseModel, ValidationError
+
+from annotation.errors import Invalid
+from training_bridge.models import Checkpoint, Round, Run, Snapshot
+
+# What a run may be given, in the order in which the form asks for it.
+INPUTS: Mapping[str, Any] = {
+    "snapshot": gettext_lazy("Snapshot"),
+    "parent": gettext_lazy("Policy to start from"),
+    "baseline": gettext_lazy("Policy to compare with"),
+    "reward_model": gettext_lazy("Reward model"),
+    "prompts_from": gettext_lazy("Prompts of round"),
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run is given."""
+
+    snapshot: Snapshot | None = None
+    parent: Checkpoint | None = None
+    baseline: Checkpoint | None = None
+    reward_model: Checkpoint | None = None
+    prompts_from: Round | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> Inputs:
+        return cls(run.snapshot, run.parent, run.baseline, run.reward_model, run.prompts_from)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """The survey's table 2: what kind of preference learning this is. "-" where the question does not arise."""
+
+    reward: Any = "-"  # explicit or implicit reward model
+    signal: Any = "-"  # pointwise reward or preference probability
+    level: Any = "-"  # response or token
+    feedback: Any = "-"  # human or AI
+    reference: Any = "-"  # with a reference model or without
+    sampling: Any = "-"  # on- or off-policy
+    schedule: Any = "-"  # online (iterative) or offline
+
+    def rows(self) -> list[tuple[Any, Any]]:
+        return [
+            (_("Reward model"), self.reward),
+            (_("Signal"), self.signal),
+            (_("Level"), self.level),
+            (_("Feedback"), self.feedback),
+            (_("Reference model"), self.reference),
+            (_("Sampling"), self.sampling),
+            (_("Schedule"), self.schedule),
+        ]
+
+
+@dataclass(frozen=True)
+class Method:
+    name: str
+    label: Any
+    purpose: Any  # one or two sentences: what it does, when to choose it
+    program: str  # a module: python -m <program> RUN_DIRECTORY
+    parameters: type[BaseModel]
+    needs: Sequence[str] = ()  # names of INPUTS
+    may_take: Sequence[str] = ()
+    makes: str = ""  # the kind of checkpoint that its result/ is, if any
+    attributes: Attributes = field(default_factory=Attributes)
+    is_listed: bool = True  # offered in the form; others are started by pages and chains
+    check: Callable[[BaseModel, Inputs], Iterable[str]] = (
+        lambda parameters, inputs: ()
+    )  # sentences: need N, have M
+    write_inputs: Callable[[Run, Path], None] = lambda run, directory: (
+        None
+    )  # further files beside config.json
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(name for name in INPUTS if name in self.needs or name in self.may_take)
+
+    def read(self, raw: Mapping[str, Any] | None) -> BaseModel:
+        """Hyper-parameters from a form or an API call. Raises Invalid naming each that is wrong."""
+        try:
+            return self.parameters.model_validate(dict(raw or {}))
+        except ValidationError as error:
+            fields: dict[str, list[str]] = {}
+            for e in error.errors(include_url=False, include_context=False, include_input=False):
+                fields.setdefault(".".join(str(part) for part in e["loc"]) or "config", []).append(e["msg"])
+            raise Invalid(_("These settings cannot be used."), fields=fields) from error
+
+    def check_inputs(self, parameters: BaseModel, inputs: Inputs) -> None:
+        """Raises Invalid when an input is missing or there is not enough data for the method."""
+        fields: dict[str, list[str]] = {}
+        for name in INPUTS:
+            given = getattr(inputs, name)
+            if name in self.needs and given is None:
+                fields[name] = [_("%(method)s needs this.") % {"method": self.label}]
+            if name not in self.inputs and given is not None:
+                fields[name] = [_("%(method)s does not use this; leave it empty.") % {"method": self.label}]
+        if fields:
+            raise Invalid(_("Something is missing for this run."), fields=fields)
+        if faults := list(self.check(parameters, inputs)):
+            raise Invalid(" ".join(faults), code="not_enough_data")
+
+
+@cache
+def all_methods() -> dict[str, Method]:
+    """Every method by its name. Raises ValueError when two have the same one."""
+    found: dict[str, Method] = {}
+    for module in ("training_bridge.builtin_methods", *settings.RUN_METHODS):
+        for method in import_module(module).METHODS:
+            if method.name in found:
+                raise ValueError(f"two methods are called {method.name!r}; the second is in {module}")
+            found[method.name] = method
+    return found
+
+
+def get(name: str) -> Method:
+    """The method of this name. Raises Invalid, which lists the names there are."""
+    try:
+        return all_methods()[name]
+    except KeyError:
+        names = ", ".join(all_methods())
+        raise Invalid(
+            _("There is no such method."),
+            fields={"method": [_("Choose one of: %(names)s.") % {"names": names}]},
+        ) from None

@@ -1,0 +1,22 @@
+"""Writes of this app, one function for each use case; pages, API, commands and tasks all call these."""
+
+from training_bridge.services.checkpoints import promote, undo_promotion
+from training_bridge.services.rounds import on_run_finished, open_round, refresh_policy, train_reward
+from training_bridge.services.runs import cancel_run, claim_run, finish_run, requeue_stale_runs, start_run
+from training_bridge.services.snapshots import build_snapshot, take_snapshot
+
+__all__ = [
+    "build_snapshot",
+    "cancel_run",
+    "claim_run",
+    "finish_run",
+    "on_run_finished",
+    "open_round",
+    "promote",
+    "refresh_policy",
+    "requeue_stale_runs",
+    "start_run",
+    "take_snapshot",
+    "train_reward",
+    "undo_promotion",
+]

@@ -1,0 +1,181 @@
+"""Starting, cancelling and finishing runs. What happens next when one is finished is decided in the same transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from annotation.campaigns.models import Campaign
+from annotation.errors import Conflict, Invalid
+from annotation.people.models import User
+from annotation.people.services import record_audit
+from annotation.transactions import in_transaction
+from training_bridge import methods
+from training_bridge.models import Checkpoint, Run, Snapshot
+from training_bridge.revision import code_revision
+from training_bridge.services import jobs
+
+log = logging.getLogger(__name__)
+
+# A run may be queued before its snapshot is built; it waits for it.
+READY = Q(snapshot__isnull=True) | Q(snapshot__status=Snapshot.Status.COMPLETE)
+
+MAX_SEED = 2**31 - 1
+
+
+@in_transaction
+def start_run(
+    *,
+    campaign: Campaign,
+    actor: User | None,
+    method: str,
+    config: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    max_attempts: int = 3,
+    **inputs: Any,
+) -> Run:
+    """Queue a run; on commit a worker is woken for it.
+
+    `inputs` are those of methods.INPUTS: snapshot, parent, baseline, reward_model, prompts_from. Raises Invalid naming the
+    setting or input that is wrong, or saying how much data is needed and how much there is.
+    """
+    chosen = methods.get(method)
+    parameters = chosen.read(config)
+    if not 0 <= seed <= MAX_SEED:
+        raise Invalid(
+            _("The seed is out of range."),
+            fields={"seed": [_("Give a number from 0 to %(n)d.") % {"n": MAX_SEED}]},
+        )
+    given = methods.Inputs(**inputs)
+    _check_owner(campaign, given)
+    chosen.check_inputs(parameters, given)
+    run = Run.objects.create(
+        campaign=campaign,
+        method=method,
+        config=parameters.model_dump(mode="json"),
+        seed=seed,
+        code_revision=code_revision(),
+        max_attempts=max_attempts,
+        created_by=actor,
+        **inputs,
+    )
+    record_audit(
+        actor=actor,
+        campaign=campaign,
+        action="run.start",
+        target=f"run {run.pk}",
+        after={"method": method, "seed": seed, "config": run.config},
+    )
+    jobs.wake_on_commit(send_run, run)
+    return run
+
+
+def _check_owner(campaign: Campaign, inputs: methods.Inputs) -> None:
+    """Data of one campaign never feed a run of another; policies without a campaign belong to everybody."""
+    fields = {}
+    for name in methods.INPUTS:
+        given = getattr(inputs, name)
+        if given is not None and given.campaign_id not in (
+            campaign.pk,
+            *((None,) if isinstance(given, Checkpoint) else ()),
+        ):
+            fields[name] = [_("This is not of this campaign.")]
+    if inputs.snapshot is not None and inputs.snapshot.status == Snapshot.Status.FAILED:
+        fields["snapshot"] = [_("This snapshot could not be built; choose another.")]
+    for name in ("parent", "baseline"):
+        given = getattr(inputs, name)
+        if given is not None and given.kind != Checkpoint.Kind.POLICY:
+            fields[name] = [_("This is not a policy.")]
+    if inputs.reward_model is not None and inputs.reward_model.kind != Checkpoint.Kind.REWARD_MODEL:
+        fields["reward_model"] = [_("This is not a reward model.")]
+    if fields:
+        raise Invalid(_("This run cannot use what it was given."), fields=fields)
+
+
+@in_transaction
+def cancel_run(*, run: Run, actor: User | None) -> Run:
+    """Stop a run: at once while it is queued, else its program is asked to save and leave. Raises Conflict if finished."""
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    if run.is_finished:
+        raise Conflict(_("This run is finished already."))
+    if run.cancel_requested_at is None:
+        record_audit(actor=actor, campaign=run.campaign, action="run.cancel", target=f"run {run.pk}")
+    if run.status == Run.Status.QUEUED:
+        end_run(run, Run.Status.CANCELLED, error=_("Cancelled before it began."))
+    else:
+        Run.objects.filter(pk=run.pk, cancel_requested_at__isnull=True).update(cancel_requested_at=Now())
+    run.refresh_from_db()
+    return run
+
+
+def claim_run(run_id: str) -> jobs.Claim | None:
+    """Take a queued run that is ready; None if there is nothing to take. Conditional: two workers never both get it."""
+    return jobs.claim(Run, run_id, ready=Q(pk__in=Run.objects.filter(READY, pk=run_id).values("pk")))
+
+
+@in_transaction
+def finish_run(
+    claim: jobs.Claim,
+    *,
+    status: str,
+    metrics: Mapping[str, Any] | None = None,
+    error: str = "",
+    advice: str = "",
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Record the outcome, create the checkpoint and start what follows: all of it, or (without the claim) nothing.
+
+    Raises LostClaim.
+    """
+    claim.write(status=status, metrics=metrics, error=error, advice=advice, finished_at=Now())
+    if checkpoint is not None:
+        checkpoint.save(force_insert=True)
+    _follow(Run.objects.get(pk=claim.pk))
+
+
+def end_run(run: Run, status: str, *, error: str = "", advice: str = "") -> None:
+    """End a run that no worker holds; the caller has locked its row."""
+    Run.objects.filter(pk=run.pk).update(
+        status=status, error=error, advice=advice, fencing_token=None, finished_at=Now()
+    )
+    run.refresh_from_db()
+    _follow(run)
+
+
+def _follow(run: Run) -> None:
+    from training_bridge.services.rounds import on_run_finished
+
+    on_run_finished(run)
+
+
+def _give_up(run: Run) -> None:
+    end_run(
+        run,
+        Run.Status.FAILED,
+        error=_("Its worker died %(n)d times.") % {"n": run.attempt},
+        advice=_("Look at the log (out of memory?), make it smaller and start it again."),
+    )
+
+
+def resend_runs() -> int:
+    return jobs.resend_queued(Run, send_run, ready=READY)
+
+
+def requeue_stale_runs() -> int:
+    return jobs.requeue_stale(Run, _give_up)
+
+
+def release_runs_of(worker: str) -> int:
+    """Ask the runs of a worker that shuts down to save and go back into the queue."""
+    return Run.objects.filter(status=Run.Status.RUNNING, worker=worker).update(release_requested_at=Now())
+
+
+def send_run(run_id: str) -> None:
+    from training_bridge import tasks
+
+    tasks.execute_run.delay(run_id)
