@@ -69,7 +69,9 @@ def campaigns_for(user: Any, *roles: str) -> QuerySet[Campaign]:
     if user.is_superuser and Role.ADMIN.value in wanted:
         return campaigns
     return campaigns.filter(
-        pk__in=Membership.objects.filter(user_id=user.pk, role__in=wanted, suspended_at__isnull=True).values("campaign_id")
+        pk__in=Membership.objects.filter(user_id=user.pk, role__in=wanted, suspended_at__isnull=True).values(
+            "campaign_id"
+        )
     )
 
 
@@ -137,15 +139,17 @@ def roles_in(user: Any, campaign_id: int) -> frozenset[str]:
     if not _is_person(user):
         return frozenset()
     roles = set(
-        Membership.objects.filter(user_id=user.pk, campaign_id=campaign_id, suspended_at__isnull=True).values_list(
-            "role", flat=True
-        )
+        Membership.objects.filter(
+            user_id=user.pk, campaign_id=campaign_id, suspended_at__isnull=True
+        ).values_list("role", flat=True)
     )
     return frozenset(roles | ({Role.ADMIN.value} if user.is_superuser else set()))
 
 
 def _campaign(user: Any, slug: str, wanted: frozenset[str]) -> Campaign:
-    campaign = _with_roles(user).filter(slug=slug).first() if _is_person(user) and "\x00" not in slug else None
+    campaign = (
+        _with_roles(user).filter(slug=slug).first() if _is_person(user) and "\x00" not in slug else None
+    )
     roles = set(campaign.my_roles) if campaign else set()  # type: ignore[attr-defined]
     if campaign is None or not roles:
         raise NotFound(_("There is no such campaign for you."))

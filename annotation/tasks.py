@@ -8,9 +8,17 @@ from annotation.assignment import services as assignment
 from annotation.campaigns import services as campaigns
 
 BEAT_SCHEDULE = {
-    "release-expired": {"task": "annotation.tasks.release_expired", "schedule": 30.0, "options": {"expires": 30}},
+    "release-expired": {
+        "task": "annotation.tasks.release_expired",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "tend-queues": {"task": "annotation.tasks.tend_queues", "schedule": 120.0, "options": {"expires": 120}},
-    "roll-up-progress": {"task": "annotation.tasks.roll_up_progress", "schedule": 30.0, "options": {"expires": 30}},
+    "roll-up-progress": {
+        "task": "annotation.tasks.roll_up_progress",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
 }
 BATCH = 1000
 

@@ -1,7 +1,7 @@
 """One transaction for one use case, tried again when PostgreSQL says that two of them collided.
 
-    @in_transaction
-    def skip(*, labeler, assignment_id, reason, note=""): ...
+@in_transaction
+def skip(*, labeler, assignment_id, reason, note=""): ...
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COLLISIONS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailu
 
 
 def in_transaction(service: Callable[P, R]) -> Callable[P, R]:
-    """Runs a service in a transaction; after a deadlock or serialization failure it starts again, at most three times in all.
+    """Runs a service in a transaction; after a deadlock or serialization failure it starts again, three times in all.
 
     Inside another transaction it neither commits nor retries: the outermost service does.
     """

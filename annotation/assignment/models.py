@@ -45,7 +45,8 @@ class Slot(models.Model):
 class LabelerCursor(models.Model):
     """How far one labeler has come in one campaign's queue; `pos` only rises, so no item comes twice.
 
-    `held` lists the leases the labeler has now (at most two: on screen, and prepared behind it). Its row lock serialises one labeler.
+    `held` lists the leases the labeler has now (at most two: on screen, and prepared behind it). The row's lock serialises
+    one labeler.
     """
 
     pk = models.CompositePrimaryKey("campaign_id", "labeler_id")
@@ -75,15 +76,25 @@ class Assignment(models.Model):
         SKIPPED = 3, _("skipped")
         EXPIRED = 4, _("expired")
 
-    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="assignments", db_constraint=False)
+    campaign = models.ForeignKey(
+        "annotation.Campaign", on_delete=models.CASCADE, related_name="assignments", db_constraint=False
+    )
     item = models.ForeignKey("annotation.Item", on_delete=models.CASCADE, related_name="assignments")
-    labeler = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="assignments")
+    labeler = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="assignments"
+    )
     state = models.SmallIntegerField(choices=State, default=State.LEASED)
     leased_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField()
-    requeued_pos = models.BigIntegerField(null=True)  # where the slot went when the lease ended without an answer
-    protocol = models.ForeignKey("annotation.Protocol", on_delete=models.PROTECT, related_name="+", db_constraint=False)
-    guidelines = models.ForeignKey("annotation.Guidelines", on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    requeued_pos = models.BigIntegerField(
+        null=True
+    )  # where the slot went when the lease ended without an answer
+    protocol = models.ForeignKey(
+        "annotation.Protocol", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    guidelines = models.ForeignKey(
+        "annotation.Guidelines", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
     response_order = ArrayField(models.BigIntegerField())  # response ids as shown
     order_seed = models.BigIntegerField()
     first_render_at = models.DateTimeField(null=True)
@@ -91,7 +102,9 @@ class Assignment(models.Model):
     draft_saved_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["item", "labeler"], name="assignment_once_per_labeler")]
+        constraints = [
+            models.UniqueConstraint(fields=["item", "labeler"], name="assignment_once_per_labeler")
+        ]
         indexes = [
             models.Index(fields=["lease_until"], name="assignment_due", condition=models.Q(state=1)),
             models.Index(fields=["campaign", "labeler", "-id"], name="assignment_by_labeler"),

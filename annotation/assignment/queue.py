@@ -90,7 +90,8 @@ WITH me AS MATERIALIZED (
   INSERT INTO annotation_assignment AS a
     (campaign_id, item_id, labeler_id, state, leased_at, lease_until, protocol_id, guidelines_id, order_seed, response_order)
   SELECT %(campaign)s::bigint, g.item_id, %(labeler)s::bigint, 1, statement_timestamp(),
-         statement_timestamp() + make_interval(secs => %(lease_s)s::int), %(protocol)s::bigint, %(guidelines)s::bigint, %(seed)s::bigint,
+         statement_timestamp() + make_interval(secs => %(lease_s)s::int), %(protocol)s::bigint, %(guidelines)s::bigint,
+         %(seed)s::bigint,
          (SELECT array_agg(ir.response_id ORDER BY sha256(convert_to(%(seed)s::bigint || ':' || ir.response_id, 'UTF8')))
           FROM annotation_itemresponse ir WHERE ir.item_id = g.item_id)
   FROM gone g
@@ -201,7 +202,7 @@ def lock_cursor(campaign_id: int, labeler_id: int) -> None:
 
 
 def reclaim(assignment: Locked, labeler_id: int, lease_s: int) -> bool:
-    """Takes an expired lease up again if its item still has a free slot and the labeler a free hand; the cursor is locked."""
+    """Takes an expired lease up again if its item has a free slot and the labeler a free hand; the cursor is locked."""
     params = {"campaign": assignment.campaign_id, "labeler": labeler_id}
     if _live(params) >= MAX_HELD or not _take_slot(assignment.item_id):
         return False
@@ -223,13 +224,17 @@ def reclaim(assignment: Locked, labeler_id: int, lease_s: int) -> bool:
 
 def lock_items(item_ids: Sequence[int]) -> None:
     """In the order of their ids, so that two who lock several never wait for each other in a circle."""
-    _run("SELECT 1 FROM annotation_item WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [sorted(set(item_ids))])
+    _run(
+        "SELECT 1 FROM annotation_item WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+        [sorted(set(item_ids))],
+    )
 
 
 def finish(assignment: Locked, *, is_wanted: bool) -> bool:
     """Marks an assignment answered; True if the answer counts, False if it came late and its place is taken.
 
-    A late answer takes a free slot of its item back. `counted < overlap` is asked again here: an admin may have lowered the overlap.
+    A late answer takes a free slot of its item back. `counted < overlap` is asked again here: an admin may have
+    lowered the overlap.
     """
     wanted = is_wanted
     if wanted and assignment.state != LEASED:
@@ -323,7 +328,7 @@ def overdue(limit: int, now: dt.datetime | None = None) -> list[int]:
 
 
 def fill(campaign_id: int, first_id: int, last_id: int) -> int:
-    """Slots for the new items of an id range, in a stable shuffle; all places of an item lie together, so items get finished."""
+    """Slots for the new items of an id range, in a stable shuffle; an item's places lie together, so items get finished."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -344,7 +349,9 @@ def fill(campaign_id: int, first_id: int, last_id: int) -> int:
 
 def most_taken(campaign_id: int) -> int:
     """The largest number of counted answers that any item of the campaign has."""
-    return _run("SELECT coalesce(max(counted), 0) FROM annotation_item WHERE campaign_id = %s", [campaign_id])[0][0]
+    return _run(
+        "SELECT coalesce(max(counted), 0) FROM annotation_item WHERE campaign_id = %s", [campaign_id]
+    )[0][0]
 
 
 def change_overlap(campaign_id: int, overlap: int) -> None:

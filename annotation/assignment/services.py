@@ -1,7 +1,7 @@
 """What a labeler does with an item before answering: lease, keep alive, save a draft, skip, flag.
 
-    assignment = lease_next(labeler=user, campaign=campaign)                          # the item for the screen
-    prepared = lease_next(labeler=user, campaign=campaign, beyond=[assignment.id])    # the one behind it
+assignment = lease_next(labeler=user, campaign=campaign)                          # the item for the screen
+prepared = lease_next(labeler=user, campaign=campaign, beyond=[assignment.id])    # the one behind it
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -19,7 +20,7 @@ from annotation.assignment.models import Assignment, Flag, FlagReason, Skip, Ski
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from annotation.items.models import Item
-from annotation.people.models import User
+from annotation.people.models import AuditEvent, User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
 
@@ -80,7 +81,10 @@ def save_draft(*, labeler: User, assignment_id: int, data: Mapping[str, Any]) ->
     if len(text.encode("utf-8", "surrogatepass")) > DRAFT_BYTES:
         raise TooLarge(_("This draft is larger than a megabyte; shorten it to have it saved."))
     if "\\u0000" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise Invalid(_("Remove the NUL or broken characters; the draft was not saved."), fields={"draft": [_("Not text.")]})
+        raise Invalid(
+            _("Remove the NUL or broken characters; the draft was not saved."),
+            fields={"draft": [_("Not text.")]},
+        )
     locked = _own(labeler, assignment_id)
     if locked.state not in (queue.LEASED, queue.EXPIRED):
         raise _over(locked)
@@ -88,7 +92,6 @@ def save_draft(*, labeler: User, assignment_id: int, data: Mapping[str, Any]) ->
     return Assignment.objects.get(pk=assignment_id)
 
 
-@in_transaction
 def skip(*, labeler: User, assignment_id: int, reason: str, note: str = "") -> Assignment:
     """Passes an item by for good; its place goes to somebody else. Skipping twice is skipping once.
 
@@ -96,9 +99,12 @@ def skip(*, labeler: User, assignment_id: int, reason: str, note: str = "") -> A
     """
     _check_reason(reason, SkipReason.values)
     note = _check_note(note)
-    campaign_id = Assignment.objects.filter(pk=assignment_id, labeler=labeler).values_list("campaign_id", flat=True).first()
-    if campaign_id is not None:
-        _check_skip_rate(labeler, campaign_id)
+    _check_skip_rate(labeler, assignment_id)
+    return _skip(labeler, assignment_id, reason, note)
+
+
+@in_transaction
+def _skip(labeler: User, assignment_id: int, reason: str, note: str) -> Assignment:
     locked = _own(labeler, assignment_id)
     if locked.state == queue.SUBMITTED:
         raise _over(locked)
@@ -120,7 +126,9 @@ def flag(*, labeler: User, assignment_id: int, reason: str, note: str = "") -> F
     _check_reason(reason, FlagReason.values)
     note = _check_note(note)
     locked = _own(labeler, assignment_id)
-    report, created = Flag.objects.get_or_create(assignment_id=locked.id, reason=reason, defaults={"note": note})
+    report, created = Flag.objects.get_or_create(
+        assignment_id=locked.id, reason=reason, defaults={"note": note}
+    )
     if not created and note and report.note != note:
         report.note = note
         report.save(update_fields=["note"])
@@ -150,7 +158,7 @@ def resolve_flag(*, actor: User, flag: Flag, withdraw: bool) -> Flag:
 
 @in_transaction
 def release_expired(*, now: dt.datetime | None = None, limit: int = 1000) -> int:
-    """Gives the places of overdue leases back to the queue; how many. `now` is the database's unless a test says otherwise."""
+    """Gives the places of overdue leases back to the queue; how many. `now` is the database's by default."""
     ids = queue.overdue(limit, now)
     if ids:
         item_ids = queue.end(ids, queue.EXPIRED)
@@ -173,7 +181,8 @@ def change_overlap(*, campaign: Campaign, overlap: int) -> None:
     counted = queue.most_taken(campaign.pk)
     if counted > overlap:
         raise Conflict(
-            _("Some items already have %(counted)d answers; choose an overlap of at least %(counted)d.") % {"counted": counted},
+            _("Some items already have %(counted)d answers; choose an overlap of at least %(counted)d.")
+            % {"counted": counted},
             code="overlap_below_counted",
             fields={"overlap": [_("At least %(counted)d.") % {"counted": counted}]},
             extra={"counted": counted},
@@ -201,7 +210,9 @@ def _own(labeler: User, assignment_id: int) -> queue.Locked:
 
 
 def _keep(labeler: User, assignment_id: int) -> Assignment:
-    assignment = Assignment.objects.select_related("campaign").filter(pk=assignment_id, labeler=labeler).first()
+    assignment = (
+        Assignment.objects.select_related("campaign").filter(pk=assignment_id, labeler=labeler).first()
+    )
     if assignment is None:
         raise NotFound(_("There is no such assignment for you."))
     lease_s = assignment.campaign.lease_s
@@ -212,7 +223,9 @@ def _keep(labeler: User, assignment_id: int) -> Assignment:
         queue.lock_items([locked.item_id])
         if not assignment.campaign.is_open or not queue.reclaim(locked, labeler.pk, lease_s):
             raise Conflict(
-                _("The time for this item ran out and its place was given to somebody else. What you wrote is kept."),
+                _(
+                    "The time for this item ran out and its place was given to somebody else. What you wrote is kept."
+                ),
                 code="expired",
             )
     elif locked.state != queue.LEASED:
@@ -231,7 +244,8 @@ def _over(locked: queue.Locked) -> Conflict:
 def _check_reason(reason: Any, known: Sequence[str]) -> None:
     if reason not in known:
         raise Invalid(
-            _("Choose a reason."), fields={"reason": [_("Choose one of: %(reasons)s.") % {"reasons": ", ".join(known)}]}
+            _("Choose a reason."),
+            fields={"reason": [_("Choose one of: %(reasons)s.") % {"reasons": ", ".join(known)}]},
         )
 
 
@@ -246,14 +260,35 @@ def _check_note(note: Any) -> str:
     return note.strip()
 
 
-def _check_skip_rate(labeler: User, campaign_id: int) -> None:
+def _check_skip_rate(labeler: User, assignment_id: int) -> None:
     """Somebody who skips everything needs a word with the admins, not faster skipping."""
+    campaign = Campaign.objects.filter(assignments__pk=assignment_id, assignments__labeler=labeler).first()
     recent = Skip.objects.filter(
-        assignment__labeler=labeler, assignment__campaign_id=campaign_id, created_at__gt=Now() - dt.timedelta(minutes=1)
+        assignment__labeler=labeler,
+        assignment__campaign=campaign,
+        created_at__gt=Now() - dt.timedelta(minutes=1),
     ).count()
-    if recent >= SKIPS_PER_MINUTE:
-        raise TooMany(
-            _("You have skipped many items in a row. Take a short break, or tell the admins what is wrong with them."),
-            code="too_many_skips",
-            extra={"retry_after_s": 60},
-        )
+    if campaign is None or recent < SKIPS_PER_MINUTE:
+        return
+    noticed = AuditEvent.objects.filter(
+        campaign=campaign,
+        action="notice.many_skips",
+        target=f"user:{labeler.pk}",
+        created_at__gt=Now() - dt.timedelta(minutes=10),
+    )
+    with transaction.atomic():  # stays, although the skip is refused
+        if not noticed.exists():
+            record_audit(
+                actor=None,
+                campaign=campaign,
+                action="notice.many_skips",
+                target=f"user:{labeler.pk}",
+                after={"skips_in_a_minute": recent},
+            )
+    raise TooMany(
+        _(
+            "You have skipped many items in a row. Take a short break, or tell the admins what is wrong with them."
+        ),
+        code="too_many_skips",
+        extra={"retry_after_s": 60},
+    )

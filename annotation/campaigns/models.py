@@ -26,7 +26,9 @@ class Campaign(models.Model):
     lease_s = models.PositiveIntegerField(default=1800)
     language = models.CharField(max_length=10, default="en")
     # The current versions; each assignment keeps the ones it was given under.
-    guidelines = models.ForeignKey("annotation.Guidelines", on_delete=models.PROTECT, null=True, related_name="+")
+    guidelines = models.ForeignKey(
+        "annotation.Guidelines", on_delete=models.PROTECT, null=True, related_name="+"
+    )
     protocol = models.ForeignKey("annotation.Protocol", on_delete=models.PROTECT, null=True, related_name="+")
     round_number = models.PositiveIntegerField(default=1)
     version = models.PositiveIntegerField(default=1)  # optimistic locking
@@ -35,10 +37,15 @@ class Campaign(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(overlap__gte=1, overlap__lte=100), name="campaign_overlap_1_to_100"),
-            models.CheckConstraint(condition=models.Q(lease_s__gte=30, lease_s__lte=604800), name="campaign_lease_30s_to_7d"),
             models.CheckConstraint(
-                condition=models.Q(state="draft") | models.Q(protocol__isnull=False, guidelines__isnull=False),
+                condition=models.Q(overlap__gte=1, overlap__lte=100), name="campaign_overlap_1_to_100"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(lease_s__gte=30, lease_s__lte=604800), name="campaign_lease_30s_to_7d"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="draft")
+                | models.Q(protocol__isnull=False, guidelines__isnull=False),
                 name="campaign_runs_with_protocol_and_guidelines",
             ),
         ]

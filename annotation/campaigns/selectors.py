@@ -80,7 +80,8 @@ def count_progress(campaign_id: int) -> Progress:
         items = cursor.fetchone()
         cursor.execute(
             """
-            SELECT (SELECT count(*) FROM annotation_submission WHERE campaign_id = %(c)s AND status = 'late' AND revision = 0),
+            SELECT (SELECT count(*) FROM annotation_submission
+                    WHERE campaign_id = %(c)s AND status = 'late' AND revision = 0),
                    (SELECT count(*) FROM annotation_skip s JOIN annotation_assignment a ON a.id = s.assignment_id
                     WHERE a.campaign_id = %(c)s),
                    (SELECT count(*) FROM annotation_flag f JOIN annotation_assignment a ON a.id = f.assignment_id
@@ -99,7 +100,9 @@ def roll_up(campaign_id: int) -> Progress:
     progress = count_progress(campaign_id)
     kept: dict[str, Any] = asdict(progress)
     at = kept.pop("at")
-    QueueState.objects.update_or_create(campaign_id=campaign_id, defaults={"progress": kept, "progress_at": at})
+    QueueState.objects.update_or_create(
+        campaign_id=campaign_id, defaults={"progress": kept, "progress_at": at}
+    )
     return progress
 
 
@@ -132,7 +135,8 @@ def open_places(campaign: Campaign, at_most: int = 10_000) -> int:
     """How many judgements are still wanted by nobody's hands, counted up to a bound."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM annotation_slot WHERE campaign_id = %s LIMIT %s) s", [campaign.pk, at_most]
+            "SELECT count(*) FROM (SELECT 1 FROM annotation_slot WHERE campaign_id = %s LIMIT %s) s",
+            [campaign.pk, at_most],
         )
         return cursor.fetchone()[0]
 
@@ -163,5 +167,8 @@ def seconds_per_answer(campaign: Campaign, sample: int = 500) -> float | None:
 def labelers_at_work(campaign: Campaign) -> int:
     """Labelers who hold a lease now."""
     return (
-        Assignment.objects.filter(campaign=campaign, state=Assignment.State.LEASED).values("labeler").distinct().count()
+        Assignment.objects.filter(campaign=campaign, state=Assignment.State.LEASED)
+        .values("labeler")
+        .distinct()
+        .count()
     )

@@ -46,7 +46,8 @@ def create_campaign(
     campaign = Campaign(**values, slug=slug or _free_slug(values["name"]), created_by=actor)
     if len(campaign.slug) > 60 or campaign.slug != slugify(campaign.slug):
         raise Invalid(
-            _("The address is not usable."), fields={"slug": [_("Small letters, digits and hyphens, at most 60.")]}
+            _("The address is not usable."),
+            fields={"slug": [_("Small letters, digits and hyphens, at most 60.")]},
         )
     try:
         with transaction.atomic():
@@ -65,7 +66,11 @@ def create_campaign(
     campaign.save(update_fields=["guidelines", "protocol"])
     campaign.refresh_from_db()
     record_audit(
-        actor=actor, campaign=campaign, action="campaign.create", target=campaign.slug, after={**values, "slug": campaign.slug}
+        actor=actor,
+        campaign=campaign,
+        action="campaign.create",
+        target=campaign.slug,
+        after={**values, "slug": campaign.slug},
     )
     return campaign
 
@@ -103,7 +108,9 @@ def change_campaign(*, actor: User, campaign: Campaign, version: int, changes: M
 
 
 @in_transaction
-def publish_guidelines(*, actor: User, campaign: Campaign, markdown: str, version: int | None = None) -> Guidelines:
+def publish_guidelines(
+    *, actor: User, campaign: Campaign, markdown: str, version: int | None = None
+) -> Guidelines:
     """A new version of the guidelines; leases that are out keep the one they were given under."""
     campaign = _lock(campaign)
     if version is not None and version != campaign.version:
@@ -125,7 +132,9 @@ def publish_guidelines(*, actor: User, campaign: Campaign, markdown: str, versio
 
 
 @in_transaction
-def publish_protocol(*, actor: User, campaign: Campaign, questions: Any, version: int | None = None) -> Protocol:
+def publish_protocol(
+    *, actor: User, campaign: Campaign, questions: Any, version: int | None = None
+) -> Protocol:
     """A new version of the questions; leases that are out keep the one they were given under.
 
     Args: questions: JSON as in `feedback_types/protocol.py`.
@@ -172,7 +181,11 @@ def close_campaign(*, actor: User, campaign: Campaign) -> Campaign:
 
 
 def _lock(campaign: Campaign) -> Campaign:
-    return Campaign.objects.select_for_update(of=("self",), no_key=True).select_related("guidelines", "protocol").get(pk=campaign.pk)
+    return (
+        Campaign.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("guidelines", "protocol")
+        .get(pk=campaign.pk)
+    )
 
 
 def _move(actor: User, campaign: Campaign, to: Campaign.State, allowed: set[str]) -> Campaign:
@@ -180,7 +193,8 @@ def _move(actor: User, campaign: Campaign, to: Campaign.State, allowed: set[str]
     if campaign.state != to:
         if campaign.state not in allowed:
             raise Conflict(
-                _("A campaign that is %(now)s cannot become %(to)s.") % {"now": campaign.get_state_display(), "to": to.label},
+                _("A campaign that is %(now)s cannot become %(to)s.")
+                % {"now": campaign.get_state_display(), "to": to.label},
                 code="wrong_state",
                 extra={"state": campaign.state},
             )
@@ -211,7 +225,9 @@ def _move(actor: User, campaign: Campaign, to: Campaign.State, allowed: set[str]
 
 def _stale(campaign: Campaign, version: int, values: Mapping[str, Any]) -> Stale:
     diff = {
-        name: {"yours": value, "now": getattr(campaign, name)} for name, value in values.items() if value != getattr(campaign, name)
+        name: {"yours": value, "now": getattr(campaign, name)}
+        for name, value in values.items()
+        if value != getattr(campaign, name)
     }
     return Stale(
         _("Somebody else changed the campaign while you did. Look at the difference and save again."),
@@ -224,7 +240,9 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
     clean = dict(values)
     for name, value in values.items():
         if name not in CHANGEABLE:
-            errors[name] = [_("This cannot be changed here; it is one of: %(names)s.") % {"names": ", ".join(CHANGEABLE)}]
+            errors[name] = [
+                _("This cannot be changed here; it is one of: %(names)s.") % {"names": ", ".join(CHANGEABLE)}
+            ]
         elif name in RANGES:
             low, high = RANGES[name]
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -248,7 +266,11 @@ def _is_text(value: str) -> bool:
 def _free_slug(name: str) -> str:
     base = slugify(name)[:50].strip("-") or "campaign"
     taken = set(Campaign.objects.filter(slug__startswith=base).values_list("slug", flat=True))
-    return base if base not in taken else next(s for n in range(2, len(taken) + 3) if (s := f"{base}-{n}") not in taken)
+    return (
+        base
+        if base not in taken
+        else next(s for n in range(2, len(taken) + 3) if (s := f"{base}-{n}") not in taken)
+    )
 
 
 def _new_guidelines(actor: User, campaign: Campaign, markdown: Any) -> Guidelines:
@@ -266,7 +288,9 @@ def _new_protocol(actor: User, campaign: Campaign, raw: Any) -> Protocol:
     try:
         questions = load_protocol(raw)
     except InvalidPayload as error:
-        raise Invalid(_("The questions were not saved; mend the marked fields."), fields=error.errors) from error
+        raise Invalid(
+            _("The questions were not saved; mend the marked fields."), fields=error.errors
+        ) from error
     fewest, most = arity(questions)
     before = campaign.protocol
     if campaign.pk and (before is None or arity(before.questions) != (fewest, most)):
@@ -274,7 +298,9 @@ def _new_protocol(actor: User, campaign: Campaign, raw: Any) -> Protocol:
         misfits = sizes.exclude(n__gte=fewest, n__lte=most).count()
         if misfits:
             raise Conflict(
-                _("%(n)d items of this campaign do not have %(fewest)d to %(most)d responses; these questions cannot be asked about them.")
+                _(
+                    "%(n)d items do not have %(fewest)d to %(most)d responses; these questions cannot be asked about them."
+                )
                 % {"n": misfits, "fewest": fewest, "most": most},
                 code="items_do_not_fit",
                 extra={"items": misfits, "fewest": fewest, "most": most},
@@ -293,7 +319,9 @@ def _next_number(model: type[Guidelines] | type[Protocol], campaign: Campaign) -
 
 def roll_up_progress() -> int:
     """Keeps fresh counts of every campaign that is open or paused; how many. Pages over large campaigns read them."""
-    ids = Campaign.objects.filter(state__in=(Campaign.State.OPEN, Campaign.State.PAUSED)).values_list("pk", flat=True)
+    ids = Campaign.objects.filter(state__in=(Campaign.State.OPEN, Campaign.State.PAUSED)).values_list(
+        "pk", flat=True
+    )
     for campaign_id in ids:
         roll_up(campaign_id)
     return len(ids)

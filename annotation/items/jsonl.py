@@ -79,7 +79,7 @@ class Errors:
 
 
 def lines(stream: BinaryIO, *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[tuple[int, bytes]]:
-    """(number, bytes) of every line that is not blank. Raises Invalid for another kind of file, TooLarge beyond the limits."""
+    """(number, bytes) of every line that is not blank. Raises Invalid for another kind of file, TooLarge beyond limits."""
     number, rest = 0, b""
     for chunk in _unpacked(stream, max_bytes):
         pieces = (rest + chunk).split(b"\n")
@@ -142,7 +142,9 @@ def _check_kind(head: bytes) -> None:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[:64].count(0) > len(head[:64]) // 4:
         raise _unreadable(_("The file is not UTF-8; it looks like UTF-16. Save it as UTF-8."))
     if head.startswith(b"PK\x03\x04"):
-        raise _unreadable(_("The file is a zip archive. Unpack it and send the JSON lines in it, gzipped if you like."))
+        raise _unreadable(
+            _("The file is a zip archive. Unpack it and send the JSON lines in it, gzipped if you like.")
+        )
     if head.startswith(b"PAR1"):
         raise _unreadable(_("The file is Parquet. Convert it to JSON lines first."))
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -150,7 +152,9 @@ def _check_kind(head: bytes) -> None:
         raise _unreadable(_("The file is one JSON list. Write one object on each line instead."))
     if text and not text.startswith(b"{"):
         first = text.split(b"\n", 1)[0][:200]
-        hint = "" if b"," not in first and b";" not in first and b"\t" not in first else _(" It looks like CSV.")
+        hint = (
+            "" if b"," not in first and b";" not in first and b"\t" not in first else _(" It looks like CSV.")
+        )
         raise _unreadable(_("Line 1 is not a JSON object; write one object on each line.") + hint)
 
 
@@ -184,7 +188,9 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(text: str) -> Any:
-    raise RowError("", _("%(text)s is not a valid JSON number") % {"text": text}, _("Use null or leave it out."))
+    raise RowError(
+        "", _("%(text)s is not a valid JSON number") % {"text": text}, _("Use null or leave it out.")
+    )
 
 
 def _short_int(text: str) -> int:
@@ -211,7 +217,9 @@ def strict_json(text: str) -> Any:
         return _decoder.decode(text)
     except json.JSONDecodeError as error:
         raise RowError(
-            "", _("not valid JSON: %(what)s at character %(at)d") % {"what": error.msg, "at": error.pos + 1}, _("Mend the line.")
+            "",
+            _("not valid JSON: %(what)s at character %(at)d") % {"what": error.msg, "at": error.pos + 1},
+            _("Mend the line."),
         ) from error
     except RecursionError as error:
         raise RowError("", _("nested too deeply"), _("Flatten the object.")) from error
@@ -225,14 +233,20 @@ def parse_line(number: int, raw: bytes, arity: tuple[int, int] | None) -> Parsed
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise RowError("", _("not UTF-8; looks like Latin-1 at byte %(at)d") % {"at": error.start + 1}, _("Save the file as UTF-8.")) from error
+        raise RowError(
+            "",
+            _("not UTF-8; looks like Latin-1 at byte %(at)d") % {"at": error.start + 1},
+            _("Save the file as UTF-8."),
+        ) from error
     row = strict_json(text)
     if not isinstance(row, dict):
         raise RowError("", _("not an object"), _("Write {…} on each line."))
     unknown = row.keys() - KEYS
     if unknown:
         raise RowError(
-            min(unknown)[:60], _("unknown field"), _("Fields are id, prompt, responses and metadata; put the rest into metadata.")
+            min(unknown)[:60],
+            _("unknown field"),
+            _("Fields are id, prompt, responses and metadata; put the rest into metadata."),
         )
     if "prompt" not in row:
         raise RowError("prompt", _("missing"), _("Give every row a prompt."))
@@ -245,7 +259,9 @@ def parse_line(number: int, raw: bytes, arity: tuple[int, int] | None) -> Parsed
             raise RowError("metadata", _("not an object"), _("Write {…} or leave it out."))
         packed = _dump(metadata, "metadata")
         if len(packed) > MAX_METADATA_BYTES:
-            raise RowError("metadata", _("larger than 64 kB"), _("Keep what you need to find the item again."))
+            raise RowError(
+                "metadata", _("larger than 64 kB"), _("Keep what you need to find the item again.")
+            )
         if b"\\u0000" in packed:
             _refuse_nul(metadata, "metadata")
     return ParsedItem(number, external_id_of(row.get("id")), messages, normal, responses, packed)
@@ -257,7 +273,9 @@ def external_id_of(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not value.strip() or len(value) > 200:
-        raise RowError("id", _("not a text of 1 to 200 characters"), _("Leave it out or give each row its own."))
+        raise RowError(
+            "id", _("not a text of 1 to 200 characters"), _("Leave it out or give each row its own.")
+        )
     _check_text(value, "id")
     return value
 
@@ -266,11 +284,19 @@ def messages_of(prompt: Any) -> tuple[bytes, str]:
     if isinstance(prompt, str):
         prompt = [{"role": "user", "content": prompt}]
     elif not isinstance(prompt, list) or not prompt or len(prompt) > MAX_MESSAGES:
-        raise RowError("prompt", _("neither a text nor a list of messages"), _("Write a text or [{role, content}, …]."))
+        raise RowError(
+            "prompt", _("neither a text nor a list of messages"), _("Write a text or [{role, content}, …].")
+        )
     for n, message in enumerate(prompt):
         where = "prompt" if len(prompt) == 1 else f"prompt[{n}]"
-        if not isinstance(message, dict) or message.keys() != {"role", "content"} or message["role"] not in ROLES:
-            raise RowError(where, _("not a message"), _("Write {role: system, user or assistant; content: text}."))
+        if (
+            not isinstance(message, dict)
+            or message.keys() != {"role", "content"}
+            or message["role"] not in ROLES
+        ):
+            raise RowError(
+                where, _("not a message"), _("Write {role: system, user or assistant; content: text}.")
+            )
         _check_text(message["content"], where)
     if prompt[-1]["role"] != "user":
         raise RowError("prompt", _("does not end with the user"), _("The last message must be the user's."))
@@ -278,9 +304,10 @@ def messages_of(prompt: Any) -> tuple[bytes, str]:
 
 
 def prompt_hash(messages: list[dict[str, str]]) -> str:
-    """SHA-256 of the messages without differences that no reader would call a difference: it decides the split, and finds duplicates."""
+    """SHA-256 of the messages without differences that no reader would see: it decides the split, and finds duplicates."""
     normal = "\x1e".join(
-        f"{m['role']}\x1f{' '.join(unicodedata.normalize('NFKC', m['content']).casefold().split())}" for m in messages
+        f"{m['role']}\x1f{' '.join(unicodedata.normalize('NFKC', m['content']).casefold().split())}"
+        for m in messages
     )
     return hashlib.sha256(normal.encode()).hexdigest()
 
@@ -295,7 +322,11 @@ def responses_of(raw: Any, arity: tuple[int, int] | None) -> tuple[ParsedRespons
             if fewest == most
             else _("needs %(fewest)d to %(most)d") % {"fewest": fewest, "most": most}
         )
-        raise RowError("responses", f"{needs} ({len(raw)} given)", _("Give as many responses as the campaign's questions take."))
+        raise RowError(
+            "responses",
+            f"{needs} ({len(raw)} given)",
+            _("Give as many responses as the campaign's questions take."),
+        )
     parsed = []
     for n, response in enumerate(raw):
         where, source = f"responses[{n}]", ""
@@ -304,7 +335,11 @@ def responses_of(raw: Any, arity: tuple[int, int] | None) -> tuple[ParsedRespons
                 raise RowError(where, _("not a response"), _("Write a text or {content, source}."))
             source = response.get("source") or ""
             if not isinstance(source, str) or len(source) > 200:
-                raise RowError(f"{where}.source", _("not a text of at most 200 characters"), _("Name the model or person."))
+                raise RowError(
+                    f"{where}.source",
+                    _("not a text of at most 200 characters"),
+                    _("Name the model or person."),
+                )
             if source:
                 _check_text(source, f"{where}.source")
             response = response["content"]
@@ -325,7 +360,11 @@ def _check_text(text: Any, where: str) -> str:
     try:
         return hashlib.sha256(text.encode()).hexdigest()
     except UnicodeEncodeError as error:
-        raise RowError(where, _("half a surrogate pair at character %(at)d") % {"at": error.start + 1}, _("Write whole characters.")) from error
+        raise RowError(
+            where,
+            _("half a surrogate pair at character %(at)d") % {"at": error.start + 1},
+            _("Write whole characters."),
+        ) from error
 
 
 def _refuse_nul(value: Any, where: str) -> None:
@@ -344,4 +383,6 @@ def _dump(value: Any, where: str) -> bytes:
     try:
         return orjson.dumps(value)
     except (orjson.JSONEncodeError, RecursionError) as error:
-        raise RowError(where, _("cannot be stored"), _("Use plain text, numbers and lists, not nested too deeply.")) from error
+        raise RowError(
+            where, _("cannot be stored"), _("Use plain text, numbers and lists, not nested too deeply.")
+        ) from error

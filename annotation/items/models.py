@@ -35,7 +35,9 @@ class Response(models.Model):
     sha256 = models.CharField(max_length=64)
     source = models.CharField(max_length=8, choices=Source)
     source_name = models.CharField(max_length=200, blank=True)  # never shown to labelers
-    checkpoint_id = models.BigIntegerField(null=True, blank=True)  # training_bridge.Checkpoint; that app is above this one
+    checkpoint_id = models.BigIntegerField(
+        null=True, blank=True
+    )  # training_bridge.Checkpoint; that app is above this one
     sampling = models.JSONField(null=True, blank=True)  # parameters, seed, log-probability, finish reason
     created_at = models.DateTimeField(db_default=Now())
 
@@ -62,7 +64,9 @@ class Item(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(counted__lte=models.F("overlap")), name="item_never_counts_beyond_overlap"),
+            models.CheckConstraint(
+                condition=models.Q(counted__lte=models.F("overlap")), name="item_never_counts_beyond_overlap"
+            ),
             models.UniqueConstraint(fields=["campaign", "external_id"], name="item_external_id_once"),
         ]
         indexes = [models.Index(fields=["campaign", "round_number", "id"], name="item_by_round")]

@@ -1,7 +1,7 @@
 """Items come in from files and from policies, and are taken out of the queue.
 
-    result = import_items(campaign, open("items.jsonl.gz", "rb"), actor=admin)
-    ids = add_items(campaign=campaign, items=[NewItem("Hello?", [NewResponse("Hi."), NewResponse("Yes?")])], actor=None)
+result = import_items(campaign, open("items.jsonl.gz", "rb"), actor=admin)
+ids = add_items(campaign=campaign, items=[NewItem("Hello?", [NewResponse("Hi."), NewResponse("Yes?")])], actor=None)
 """
 
 from __future__ import annotations
@@ -137,7 +137,11 @@ def import_items(
 
 @in_transaction
 def add_items(
-    *, campaign: Campaign, items: Iterable[NewItem], actor: User | None = None, round_number: int | None = None
+    *,
+    campaign: Campaign,
+    items: Iterable[NewItem],
+    actor: User | None = None,
+    round_number: int | None = None,
 ) -> list[int]:
     """Stores items whose responses were generated or written here; their ids, in order. All or none.
 
@@ -164,7 +168,11 @@ def add_items(
     ids += writer.write(rows)
     writer.open_places()
     record_audit(
-        actor=actor, campaign=campaign, action="items.add", target=f"round:{writer.round_number}", after={"items": len(ids)}
+        actor=actor,
+        campaign=campaign,
+        action="items.add",
+        target=f"round:{writer.round_number}",
+        after={"items": len(ids)},
     )
     return ids
 
@@ -174,13 +182,19 @@ def withdraw_items(*, campaign: Campaign, item_ids: Sequence[int], actor: User) 
     """Takes items out of everybody's queue; answers given so far stay. How many there were."""
     queue.lock_items(item_ids)
     mine = list(
-        Item.objects.filter(campaign=campaign, pk__in=item_ids, withdrawn_at=None).values_list("pk", flat=True)
+        Item.objects.filter(campaign=campaign, pk__in=item_ids, withdrawn_at=None).values_list(
+            "pk", flat=True
+        )
     )
     Item.objects.filter(pk__in=mine).update(withdrawn_at=Now())
     queue.withdraw(mine)
     if mine:
         record_audit(
-            actor=actor, campaign=campaign, action="items.withdraw", target=campaign.slug, after={"items": sorted(mine)[:1000]}
+            actor=actor,
+            campaign=campaign,
+            action="items.withdraw",
+            target=campaign.slug,
+            after={"items": sorted(mine)[:1000]},
         )
     return len(mine)
 
@@ -208,7 +222,9 @@ class _Load:
             if parsed.external_id is not None:
                 digest = hashlib.blake2b(parsed.external_id.encode(), digest_size=12).digest()
                 if digest in self._ids:
-                    self._duplicate(parsed, _("the id %(id)s is in the file twice"), _("Give each row its own id."))
+                    self._duplicate(
+                        parsed, _("the id %(id)s is in the file twice"), _("Give each row its own id.")
+                    )
                     continue
                 self._ids.add(digest)
                 if parsed.external_id in known:
@@ -252,7 +268,9 @@ class _Load:
         item_id, given = known
         if not self.update:
             self._duplicate(
-                parsed, _("the campaign has an item %(id)s already"), _("Give it another id, or ask for an update.")
+                parsed,
+                _("the campaign has an item %(id)s already"),
+                _("Give it another id, or ask for an update."),
             )
             return
         item = Item.objects.select_related("prompt").get(pk=item_id)
@@ -286,7 +304,14 @@ class _Load:
         )
         ItemResponse.objects.filter(item=item).delete()
         responses = Response.objects.bulk_create(
-            Response(prompt=prompt, n_codepoints=len(r.text), source=Response.Source.IMPORT, source_name=r.source, text=r.text, sha256=r.sha256)
+            Response(
+                prompt=prompt,
+                n_codepoints=len(r.text),
+                source=Response.Source.IMPORT,
+                source_name=r.source,
+                text=r.text,
+                sha256=r.sha256,
+            )
             for r in parsed.responses
         )
         ItemResponse.objects.bulk_create(
@@ -310,13 +335,24 @@ def _arity(campaign: Campaign) -> tuple[int, int] | None:
 
 
 def _parsed_row(parsed: jsonl.ParsedItem) -> ItemRow:
-    responses = [ResponseRow(r.text, r.sha256, Response.Source.IMPORT.value, r.source, None, None) for r in parsed.responses]
-    return ItemRow(parsed.external_id, None, parsed.messages, parsed.prompt_sha256, responses, parsed.metadata)
+    responses = [
+        ResponseRow(r.text, r.sha256, Response.Source.IMPORT.value, r.source, None, None)
+        for r in parsed.responses
+    ]
+    return ItemRow(
+        parsed.external_id, None, parsed.messages, parsed.prompt_sha256, responses, parsed.metadata
+    )
 
 
 def _row(item: NewItem, limits: tuple[int, int] | None) -> ItemRow:
     stored = item.prompt if isinstance(item.prompt, Prompt) else None
-    prompt = item.prompt if isinstance(item.prompt, str) else stored.messages if stored else [dict(m) for m in item.prompt]  # type: ignore[union-attr]
+    prompt = (
+        item.prompt
+        if isinstance(item.prompt, str)
+        else stored.messages
+        if stored
+        else [dict(m) for m in item.prompt]
+    )  # type: ignore[union-attr]
     messages, prompt_sha256 = jsonl.messages_of(prompt)
     checked = jsonl.responses_of([r.text for r in item.responses], limits)
     responses = []

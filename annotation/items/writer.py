@@ -59,7 +59,16 @@ class Writer:
             prompt_id = row.prompt_id
             if prompt_id is None:
                 prompt_id = next(prompt_ids)
-                prompts.append((prompt_id, campaign_id, row.messages.decode(), language, row.external_id, row.prompt_sha256))
+                prompts.append(
+                    (
+                        prompt_id,
+                        campaign_id,
+                        row.messages.decode(),
+                        language,
+                        row.external_id,
+                        row.prompt_sha256,
+                    )
+                )
             items.append(
                 (item_id, campaign_id, prompt_id, row.external_id, self.round_number, row.priority, self.campaign.overlap,
                  0, False, row.metadata and row.metadata.decode())
@@ -74,16 +83,39 @@ class Writer:
         _copy("prompt", ("id", "campaign_id", "messages", "language", "external_id", "sha256"), prompts)
         _copy(
             "response",
-            ("id", "prompt_id", "text", "n_codepoints", "sha256", "source", "source_name", "checkpoint_id", "sampling"),
+            (
+                "id",
+                "prompt_id",
+                "text",
+                "n_codepoints",
+                "sha256",
+                "source",
+                "source_name",
+                "checkpoint_id",
+                "sampling",
+            ),
             responses,
         )
         _copy(
             "item",
-            ("id", "campaign_id", "prompt_id", "external_id", "round_number", "priority", "overlap", "counted", "is_gold", "metadata"),
+            (
+                "id",
+                "campaign_id",
+                "prompt_id",
+                "external_id",
+                "round_number",
+                "priority",
+                "overlap",
+                "counted",
+                "is_gold",
+                "metadata",
+            ),
             items,
         )
         _copy("itemresponse", ("item_id", "response_id", "position"), links)
-        with connection.cursor() as cursor:  # check foreign keys batch by batch instead of all of them at the commit
+        with (
+            connection.cursor() as cursor
+        ):  # check foreign keys batch by batch instead of all of them at the commit
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         self.first_id = item_ids[0] if self.first_id is None else min(self.first_id, item_ids[0])

@@ -76,7 +76,9 @@ class Invitation(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(uses__lte=models.F("max_uses")), name="invitation_uses_within_limit"),
+            models.CheckConstraint(
+                condition=models.Q(uses__lte=models.F("max_uses")), name="invitation_uses_within_limit"
+            ),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="invitation_role_known"),
         ]
 
@@ -115,7 +117,9 @@ class AuditEvent(models.Model):
     """One act of an admin or researcher; append-only (a trigger refuses UPDATE and DELETE)."""
 
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
-    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, null=True, related_name="audit_events")
+    campaign = models.ForeignKey(
+        "annotation.Campaign", on_delete=models.PROTECT, null=True, related_name="audit_events"
+    )
     action = models.CharField(max_length=60)
     target = models.CharField(max_length=120, blank=True)
     before = models.JSONField(null=True)

@@ -11,7 +11,9 @@ from annotation.people.models import ApiToken, AuditEvent, Invitation, Membershi
 
 def members(campaign: Campaign) -> QuerySet[Membership]:
     """Everybody with a role, suspended ones too."""
-    return Membership.objects.filter(campaign=campaign).select_related("user").order_by("role", "user__username")
+    return (
+        Membership.objects.filter(campaign=campaign).select_related("user").order_by("role", "user__username")
+    )
 
 
 def open_invitations(campaign: Campaign) -> QuerySet[Invitation]:

@@ -82,14 +82,17 @@ def revoke_invitation(*, actor: User, invitation: Invitation) -> Invitation:
     """The link opens nothing from now on; members it made stay."""
     if Invitation.objects.filter(pk=invitation.pk, revoked_at=None).update(revoked_at=Now()):
         record_audit(
-            actor=actor, campaign=invitation.campaign, action="invitation.revoke", target=f"invitation:{invitation.pk}"
+            actor=actor,
+            campaign=invitation.campaign,
+            action="invitation.revoke",
+            target=f"invitation:{invitation.pk}",
         )
     invitation.refresh_from_db()
     return invitation
 
 
 def find_invitation(*, token: str) -> Invitation:
-    """The invitation behind a link, to show before it is accepted. Raises NotFound; Gone when used up, expired or revoked."""
+    """The invitation behind a link, to show before it is accepted. Raises NotFound; Gone when it is of no use."""
     invitation = Invitation.objects.select_related("campaign").filter(token_sha256=_sha256(token)).first()
     if invitation is None:
         raise NotFound(_("There is no such invitation; check that the link is complete."))
@@ -100,17 +103,19 @@ def find_invitation(*, token: str) -> Invitation:
 
 @in_transaction
 def accept_invitation(*, user: User, token: str) -> Membership:
-    """Makes the person a member; whoever is one already uses nothing up. Raises NotFound and Gone as `find_invitation` does."""
+    """Makes the person a member; whoever is one already uses nothing up. Raises as `find_invitation` does."""
     invitation = Invitation.objects.select_related("campaign").filter(token_sha256=_sha256(token)).first()
     if invitation is None:
         raise NotFound(_("There is no such invitation; check that the link is complete."))
-    existing = Membership.objects.filter(user=user, campaign=invitation.campaign, role=invitation.role).first()
+    existing = Membership.objects.filter(
+        user=user, campaign=invitation.campaign, role=invitation.role
+    ).first()
     if existing is not None and existing.suspended_at is None:
         return existing
     # One conditional update: the last place is given to one person, however many click at once.
     if existing is not None or not _usable_invitations().filter(pk=invitation.pk).update(uses=F("uses") + 1):
         raise _invitation_gone()
-    membership, created = Membership.objects.get_or_create(
+    membership, _created = Membership.objects.get_or_create(
         user=user, campaign=invitation.campaign, role=invitation.role
     )
     record_audit(
@@ -124,7 +129,9 @@ def accept_invitation(*, user: User, token: str) -> Membership:
 
 
 @in_transaction
-def sign_up_by_invitation(*, token: str, username: str, password: str, email: str = "") -> tuple[User, Membership]:
+def sign_up_by_invitation(
+    *, token: str, username: str, password: str, email: str = ""
+) -> tuple[User, Membership]:
     """A new account and its first membership, or neither. Raises Invalid naming the field; NotFound and Gone as above."""
     find_invitation(token=token)
     user = User(username=username, email=email)
@@ -151,7 +158,9 @@ def _usable_invitations() -> Any:
 
 
 def _invitation_gone() -> Gone:
-    return Gone(_("This invitation was used, has expired or was revoked. Ask for a new one."), code="invitation_gone")
+    return Gone(
+        _("This invitation was used, has expired or was revoked. Ask for a new one."), code="invitation_gone"
+    )
 
 
 # --- Roles -----------------------------------------------------------------------------------------------------------
@@ -182,13 +191,19 @@ def grant_role(*, actor: User | None, user: User, campaign: Campaign, role: str)
 def revoke_role(*, actor: User, user: User, campaign: Campaign, role: str) -> None:
     """Suspends a membership: the person sees the campaign no more, their answers stay. The last admin cannot go."""
     _check_role(role)
-    held = Membership.objects.select_for_update().filter(campaign=campaign, role=role, suspended_at=None).order_by("pk")
+    held = (
+        Membership.objects.select_for_update()
+        .filter(campaign=campaign, role=role, suspended_at=None)
+        .order_by("pk")
+    )
     holders = list(held)
     mine = [m for m in holders if m.user_id == user.pk]
     if not mine:
         raise NotFound(_("This person does not hold that role here."))
     if role == Role.ADMIN and len(holders) == 1:
-        raise Conflict(_("A campaign keeps at least one admin; make somebody else one first."), code="last_admin")
+        raise Conflict(
+            _("A campaign keeps at least one admin; make somebody else one first."), code="last_admin"
+        )
     Membership.objects.filter(pk=mine[0].pk).update(suspended_at=Now())
     record_audit(
         actor=actor, campaign=campaign, action="role.revoke", target=f"user:{user.pk}", before={"role": role}
@@ -199,10 +214,15 @@ def revoke_role(*, actor: User, user: User, campaign: Campaign, role: str) -> No
 
 
 @in_transaction
-def issue_token(*, user: User, name: str, scopes: Sequence[str], days: int | None = 90) -> tuple[ApiToken, str]:
+def issue_token(
+    *, user: User, name: str, scopes: Sequence[str], days: int | None = 90
+) -> tuple[ApiToken, str]:
     """A token for the API and its text, which is shown this once. `days=None` never expires."""
     if not isinstance(name, str) or not name.strip() or len(name) > 100 or "\x00" in name:
-        raise Invalid(_("Give the token a name."), fields={"name": [_("1 to 100 characters that tell you what it is for.")]})
+        raise Invalid(
+            _("Give the token a name."),
+            fields={"name": [_("1 to 100 characters that tell you what it is for.")]},
+        )
     unknown = [s for s in scopes if s not in ApiToken.Scope.values]
     if unknown or not scopes:
         raise Invalid(
@@ -212,7 +232,9 @@ def issue_token(*, user: User, name: str, scopes: Sequence[str], days: int | Non
     if days is not None:
         _check_range("days", days, 1, MAX_DAYS)
     if ApiToken.objects.filter(user=user, revoked_at=None).count() >= MAX_TOKENS:
-        raise Conflict(_("You have %(n)d tokens; revoke one first.") % {"n": MAX_TOKENS}, code="too_many_tokens")
+        raise Conflict(
+            _("You have %(n)d tokens; revoke one first.") % {"n": MAX_TOKENS}, code="too_many_tokens"
+        )
     text = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user=user,
@@ -224,7 +246,10 @@ def issue_token(*, user: User, name: str, scopes: Sequence[str], days: int | Non
     )
     token.refresh_from_db()
     record_audit(
-        actor=user, action="token.issue", target=f"token:{token.pk}", after={"scopes": token.scopes, "days": days}
+        actor=user,
+        action="token.issue",
+        target=f"token:{token.pk}",
+        after={"scopes": token.scopes, "days": days},
     )
     return token, text
 
@@ -247,7 +272,12 @@ def user_for_token(text: str) -> tuple[User, ApiToken] | None:
         return None
     token = (
         ApiToken.objects.select_related("user")
-        .filter(Q(expires_at=None) | Q(expires_at__gt=Now()), sha256=_sha256(text), revoked_at=None, user__is_active=True)
+        .filter(
+            Q(expires_at=None) | Q(expires_at__gt=Now()),
+            sha256=_sha256(text),
+            revoked_at=None,
+            user__is_active=True,
+        )
         .annotate(is_noted=Q(last_used_at__gt=Now() - dt.timedelta(minutes=1)))
         .first()
     )
@@ -263,7 +293,9 @@ def create_sign_in_link(*, user: User, actor: User | None = None, hours: int = 2
     """The path of a link that signs this person in, once. Shown this once; `redeem_sign_in_link` takes the token."""
     _check_range("hours", hours, 1, 24 * 31)
     token = secrets.token_urlsafe(32)
-    SignInLink.objects.create(user=user, token_sha256=_sha256(token), expires_at=Now() + dt.timedelta(hours=hours))
+    SignInLink.objects.create(
+        user=user, token_sha256=_sha256(token), expires_at=Now() + dt.timedelta(hours=hours)
+    )
     record_audit(actor=actor, action="sign_in_link.create", target=f"user:{user.pk}", after={"hours": hours})
     return f"/sign-in/{token}/"
 
@@ -275,7 +307,10 @@ def redeem_sign_in_link(*, token: str) -> User:
         token_sha256=digest, used_at=None, expires_at__gt=Now(), user__is_active=True
     ).update(used_at=Now())
     if not used:
-        raise Gone(_("This link was used or has expired. Ask for a new one, or sign in with your password."), code="link_gone")
+        raise Gone(
+            _("This link was used or has expired. Ask for a new one, or sign in with your password."),
+            code="link_gone",
+        )
     return User.objects.get(sign_in_links__token_sha256=digest)
 
 
@@ -289,7 +324,8 @@ def _sha256(text: str) -> str:
 def _check_role(role: Any) -> None:
     if role not in Role.values:
         raise Invalid(
-            _("Unknown role."), fields={"role": [_("Choose one of: %(roles)s.") % {"roles": ", ".join(Role.values)}]}
+            _("Unknown role."),
+            fields={"role": [_("Choose one of: %(roles)s.") % {"roles": ", ".join(Role.values)}]},
         )
 
 

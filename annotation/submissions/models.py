@@ -16,19 +16,29 @@ class Submission(models.Model):
         LATE = "late", _("late: kept, but the place had been given to somebody else")
 
     id = models.UUIDField(primary_key=True)
-    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, related_name="submissions", db_constraint=False)
+    campaign = models.ForeignKey(
+        "annotation.Campaign", on_delete=models.PROTECT, related_name="submissions", db_constraint=False
+    )
     item = models.ForeignKey("annotation.Item", on_delete=models.PROTECT, related_name="submissions")
-    assignment = models.ForeignKey("annotation.Assignment", on_delete=models.PROTECT, related_name="submissions")
-    labeler = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="submissions")
+    assignment = models.ForeignKey(
+        "annotation.Assignment", on_delete=models.PROTECT, related_name="submissions"
+    )
+    labeler = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="submissions"
+    )
     labeler_kind = models.CharField(max_length=10)  # human, simulated or ai, at the time of the answer
     revision = models.PositiveSmallIntegerField(default=0)
-    supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="superseded_by")
+    supersedes = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, related_name="superseded_by"
+    )
     status = models.CharField(max_length=8, choices=Status, default=Status.COUNTED)
     idempotency_key = models.UUIDField()
     request_sha256 = models.CharField(max_length=64)  # the same key with another answer is refused
     protocol_version = models.PositiveIntegerField()
     guidelines_version = models.PositiveIntegerField()
-    active_ms = models.PositiveIntegerField(null=True)  # page visible and input less than 30 s ago, as the browser says
+    active_ms = models.PositiveIntegerField(
+        null=True
+    )  # page visible and input less than 30 s ago, as the browser says
     total_ms = models.PositiveIntegerField(null=True)  # from first render to arrival, by the database's clock
     device_class = models.CharField(max_length=10, blank=True)
     ui_version = models.CharField(max_length=20, blank=True)
@@ -36,10 +46,13 @@ class Submission(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["assignment", "revision"], name="submission_once_per_assignment_and_revision"),
+            models.UniqueConstraint(
+                fields=["assignment", "revision"], name="submission_once_per_assignment_and_revision"
+            ),
             models.UniqueConstraint(fields=["labeler", "idempotency_key"], name="submission_once_per_key"),
             models.CheckConstraint(
-                condition=models.Q(revision=0, supersedes__isnull=True) | models.Q(revision__gt=0, supersedes__isnull=False),
+                condition=models.Q(revision=0, supersedes__isnull=True)
+                | models.Q(revision__gt=0, supersedes__isnull=False),
                 name="submission_revision_supersedes",
             ),
         ]
@@ -56,13 +69,17 @@ class Feedback(models.Model):
     question = models.CharField(max_length=32)
     type = models.CharField(max_length=40)
     version = models.PositiveSmallIntegerField()
-    target = models.ForeignKey("annotation.Response", on_delete=models.PROTECT, null=True, related_name="feedback")
+    target = models.ForeignKey(
+        "annotation.Response", on_delete=models.PROTECT, null=True, related_name="feedback"
+    )
     payload = models.JSONField()
     choice_set = models.JSONField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["submission", "question", "target"], nulls_distinct=False, name="feedback_once_per_question_and_target"
+                fields=["submission", "question", "target"],
+                nulls_distinct=False,
+                name="feedback_once_per_question_and_target",
             )
         ]

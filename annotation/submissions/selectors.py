@@ -45,7 +45,9 @@ def answers_of(submission: Submission) -> list[Answer]:
 def form_data_of(submission: Submission) -> dict[str, Any]:
     """The answers as form fields, to show the screen again with everything filled in."""
     assignment = submission.assignment
-    return to_form_data(protocol(assignment.protocol_id).questions, screen_for(assignment), answers_of(submission))
+    return to_form_data(
+        protocol(assignment.protocol_id).questions, screen_for(assignment), answers_of(submission)
+    )
 
 
 def summaries_of(submission: Submission) -> list[tuple[str, str]]:
@@ -57,7 +59,10 @@ def summaries_of(submission: Submission) -> list[tuple[str, str]]:
     for answer in answers_of(submission):
         question = questions[answer.question]
         lines.append(
-            (question.title or str(question.type.label), question.type.summary(answer.payload, screen, question.settings))
+            (
+                question.title or str(question.type.label),
+                question.type.summary(answer.payload, screen, question.settings),
+            )
         )
     return lines
 

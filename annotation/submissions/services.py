@@ -67,7 +67,9 @@ def submit(
     key = _key(idempotency_key, "idempotency_key")
     revised = _key(revises, "revises") if revises else None
     assignment = (
-        Assignment.objects.filter(pk=assignment_id, labeler=labeler).select_related("campaign", "item__prompt").first()
+        Assignment.objects.filter(pk=assignment_id, labeler=labeler)
+        .select_related("campaign", "item__prompt")
+        .first()
         if isinstance(assignment_id, int) and 0 < assignment_id < 2**63
         else None
     )
@@ -100,7 +102,8 @@ def submit(
 def request_hash(answers: Sequence[Answer]) -> str:
     """What makes two answers the same: their canonical JSON, whatever the order they came in."""
     said = sorted(
-        ([a.question, -1 if a.target is None else a.target, a.payload.dump()] for a in answers), key=lambda s: (s[0], s[1])
+        ([a.question, -1 if a.target is None else a.target, a.payload.dump()] for a in answers),
+        key=lambda s: (s[0], s[1]),
     )
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -161,14 +164,18 @@ def _store(
                 extra={"submission": str(previous.pk)},
             )
         if assignment.campaign.state == Campaign.State.CLOSED:
-            raise Conflict(_("The campaign is closed; answers can no longer be changed."), code="campaign_closed")
+            raise Conflict(
+                _("The campaign is closed; answers can no longer be changed."), code="campaign_closed"
+            )
     elif locked.state == queue.SKIPPED:
         raise Conflict(_("You have skipped this item."), code="skipped")
     elif revises is not None:
         raise Conflict(_("There is no earlier answer to this item."), code="nothing_to_revise")
 
     status = previous.status if previous else Submission.Status.LATE
-    if previous is None and queue.finish(locked, is_wanted=assignment.campaign.state != Campaign.State.CLOSED):
+    if previous is None and queue.finish(
+        locked, is_wanted=assignment.campaign.state != Campaign.State.CLOSED
+    ):
         status = Submission.Status.COUNTED
     submission = Submission(
         id=_new_id(),
@@ -217,16 +224,22 @@ def _feedback(assignment: Assignment, answers: Sequence[Answer], screen: Screen)
     return rows
 
 
-def _check_versions(assignment: Assignment, protocol_version: int | None, guidelines_version: int | None) -> None:
+def _check_versions(
+    assignment: Assignment, protocol_version: int | None, guidelines_version: int | None
+) -> None:
     now = {
         "protocol_version": protocol(assignment.protocol_id).number,
         "guidelines_version": guidelines(assignment.guidelines_id).number,
     }
     shown = {"protocol_version": protocol_version, "guidelines_version": guidelines_version}
-    changed = {name: {"shown": shown[name], "now": now[name]} for name in now if shown[name] not in (None, now[name])}
+    changed = {
+        name: {"shown": shown[name], "now": now[name]} for name in now if shown[name] not in (None, now[name])
+    }
     if changed:
         raise Conflict(
-            _("The guidelines or questions changed while you were answering. Your answer is kept; look at what is new and send it again."),
+            _(
+                "The guidelines or questions changed while you were answering. Look at what is new and send it again."
+            ),
             code="versions_changed",
             extra={"changed": changed},
         )
@@ -237,7 +250,8 @@ def _key(value: Any, field: str) -> uuid.UUID:
         return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
     except ValueError:
         raise Invalid(
-            _("The key of a request must be a UUID."), fields={field: [_("Send a UUID, drawn once for this answer.")]}
+            _("The key of a request must be a UUID."),
+            fields={field: [_("Send a UUID, drawn once for this answer.")]},
         ) from None
 
 
@@ -251,12 +265,23 @@ def _key_reused(submission: Submission) -> Conflict:
 
 def _milliseconds(value: Any) -> int | None:
     """A believable duration, or nothing: what a browser says about time is a hint."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= MAX_MS:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or not 0 <= value <= MAX_MS
+    ):
         return None
     return int(value)
 
 
 def _new_id() -> uuid.UUID:
     """A UUID of version 7: ids rise with time, so the index stays compact. Nothing reads the time out of it again."""
-    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    value = (
+        (time.time_ns() // 1_000_000) << 80
+        | 0x7 << 76
+        | secrets.randbits(12) << 64
+        | 0b10 << 62
+        | secrets.randbits(62)
+    )
     return uuid.UUID(int=value)
