@@ -90,8 +90,8 @@ def spans(a: Iterable[tuple[int, int, str]], b: Iterable[tuple[int, int, str]]) 
     """1 - F1 of the marked positions: 0 for the same marks (or none at all), 1 for marks that never meet.
 
     Args:
-        a, b: (start, end, category) in code points, end exclusive; each code point is a token, so that no tokeniser is needed.
-            Only marks of one category can meet.
+        a, b: (start, end, category) in code points, end exclusive; each code point is a token, so that no
+            tokeniser is needed. Only marks of one category can meet.
     """
     first, second = _by_category(a), _by_category(b)
     marked = sum(end - start for runs in (*first.values(), *second.values()) for start, end in runs)
@@ -122,7 +122,8 @@ def _overlap(a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> int:
 class Agreement:
     """Krippendorff's alpha with what it rests on.
 
-    alpha: 1 perfect, 0 chance, below 0 systematic disagreement; None when nothing can be said (no unit has two answers, or all
+    alpha: 1 perfect, 0 chance, below 0 systematic disagreement; None when nothing can be said (no unit has two
+    answers, or all
         answers are equal, so that chance cannot be told from care).
     low, high: bootstrap interval over units; None when not asked for or not defined.
     units, answers: how many units have at least two answers, and how many answers those are.
@@ -147,13 +148,14 @@ def krippendorff_alpha(
     """Krippendorff's alpha: 1 - observed / expected disagreement.
 
     Args:
-        units: for each thing that was judged, the answers it got (whoever gave them); units with fewer than two do not count.
+        units: for each thing that was judged, the answers it got (whoever gave them); units with fewer than two do
+            not count.
         distance: symmetric, 0 on equal answers, at least 0; Krippendorff's δ².
         resamples: bootstrap samples of units for the interval; 0 for none.
         level: of the interval, in (0, 1).
         seed: of the bootstrap, and of the pairs drawn when there are too many.
-        budget: most distances to compute for the expected disagreement. Beyond, that many pairs are drawn at random: the cost
-            stays bounded and the relative error is about 1 / sqrt(budget).
+        budget: most distances to compute for the expected disagreement. Beyond, that many pairs are drawn at
+            random: the cost stays bounded and the relative error is about 1 / sqrt(budget).
     """
     judged = [list(unit) for unit in units]
     judged = [unit for unit in judged if len(unit) > 1]
@@ -161,7 +163,9 @@ def krippendorff_alpha(
     n = int(sizes.sum())
     if not judged:
         return Agreement(None, None, None, 0, 0)
-    observed = np.array([2 * sum(distance(a, b) for a, b in combinations(unit, 2)) / (len(unit) - 1) for unit in judged])
+    observed = np.array(
+        [2 * sum(distance(a, b) for a, b in combinations(unit, 2)) / (len(unit) - 1) for unit in judged]
+    )
     rng = np.random.default_rng(seed)
     expected = _expected(judged, distance, budget, rng)
 
@@ -175,7 +179,9 @@ def krippendorff_alpha(
     value = float(alpha(np.ones((1, len(judged))))[0])
     low = high = None
     if resamples and not np.isnan(value) and len(judged) > 1:
-        draws = rng.multinomial(len(judged), np.full(len(judged), 1 / len(judged)), size=resamples).astype(float)
+        draws = rng.multinomial(len(judged), np.full(len(judged), 1 / len(judged)), size=resamples).astype(
+            float
+        )
         found = alpha(draws)
         found = found[~np.isnan(found)]
         if len(found):
@@ -186,7 +192,8 @@ def krippendorff_alpha(
 def _expected(
     judged: Sequence[Sequence[Any]], distance: Distance, budget: int, rng: np.random.Generator
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Function of unit multiplicities and their number of answers: the mean distance of two answers drawn without regard to units."""
+    """Function of unit multiplicities and their number of answers: the mean distance of two answers drawn without
+    regard to units."""
     numbers: dict[Hashable, int] = {}
     values: list[Any] = []
     rows, columns = [], []
@@ -215,7 +222,9 @@ def _expected(
     first = rng.integers(n, size=budget)
     second = (first + rng.integers(1, n, size=budget)) % n  # never the same answer twice
     where, which = np.array(rows), np.array(columns)
-    gaps = np.array([distance(values[i], values[j]) for i, j in zip(which[first], which[second], strict=True)])
+    gaps = np.array(
+        [distance(values[i], values[j]) for i, j in zip(which[first], which[second], strict=True)]
+    )
 
     def drawn(weights: np.ndarray, total: np.ndarray) -> np.ndarray:
         together = weights[:, where[first]] * weights[:, where[second]]
@@ -228,7 +237,8 @@ def _expected(
 
 
 def medoid(answers: Sequence[T], distance: Distance) -> T:
-    """The answer nearest to all others; of equally near ones the first in the order of their text, whatever the order given."""
+    """The answer nearest to all others; of equally near ones the first in the order of their text, whatever the
+    order given."""
     totals = [sum(distance(a, b) for b in answers) for a in answers]
     least = min(totals)
     return min((a for a, total in zip(answers, totals, strict=True) if total <= least + 1e-12), key=_text)

@@ -23,7 +23,8 @@ from feedback_types.base import Event
 
 @dataclass(frozen=True)
 class Point:
-    """One score a likelihood wants: of `text[:offset]` (code points) after the event's prompt; offset None is the end (EOS), 0 the empty prefix."""
+    """One score a likelihood wants: of `text[:offset]` (code points) after the event's prompt; offset None is the
+    end (EOS), 0 the empty prefix."""
 
     text: str
     offset: int | None = None
@@ -35,7 +36,8 @@ class Parameter:
     """A nuisance parameter that is learned beside the reward, with its own learning rate.
 
     scope: one value for everybody ("global"), for each labeler, or for each question key of a protocol.
-    initial: starting value, a number or a tuple (the shape is taken from it); on the unconstrained scale the likelihood reads.
+    initial: starting value, a number or a tuple (the shape is taken from it); on the unconstrained scale the
+    likelihood reads.
     prior_sd: standard deviation of the Gaussian prior around `initial`.
     """
 
@@ -60,10 +62,13 @@ class Likelihood(ABC):
 
     @abstractmethod
     def collate(self, events: Sequence[Event]) -> dict[str, Tensor]:
-        """Tensors describing the choices of n events (not their scores), first dimension n; ragged parts padded with a mask."""
+        """Tensors describing the choices of n events (not their scores), first dimension n; ragged parts padded
+        with a mask."""
 
     @abstractmethod
-    def log_likelihood(self, values: Tensor, batch: Mapping[str, Tensor], beta: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+    def log_likelihood(
+        self, values: Tensor, batch: Mapping[str, Tensor], beta: Tensor, parameters: Mapping[str, Tensor]
+    ) -> Tensor:
         """Log-probability of each choice, before the lapse.
 
         Args:
@@ -80,7 +85,8 @@ class Likelihood(ABC):
 
     @abstractmethod
     def alternatives(self, event: Event) -> Sequence[Event]:
-        """Every answer the labeler could have given on this screen, as events (the chosen one among them); for the normalisation test."""
+        """Every answer the labeler could have given on this screen, as events (the chosen one among them); for the
+        normalisation test."""
 
 
 def mix_lapse(log_likelihood: Tensor, log_uniform: Tensor, lapse: Tensor) -> Tensor:
@@ -92,7 +98,9 @@ def mix_lapse(log_likelihood: Tensor, log_uniform: Tensor, lapse: Tensor) -> Ten
     Returns: (n,) float; finite whenever lapse > 0.
     """
     tiny = torch.finfo(log_likelihood.dtype).tiny
-    return torch.logaddexp(torch.log1p(-lapse) + log_likelihood, torch.log(lapse.clamp_min(tiny)) + log_uniform)
+    return torch.logaddexp(
+        torch.log1p(-lapse) + log_likelihood, torch.log(lapse.clamp_min(tiny)) + log_uniform
+    )
 
 
 def cumulative_logit(score: Tensor, cutpoints: Tensor, grade: Tensor) -> Tensor:
@@ -122,8 +130,8 @@ def log_between(low: Tensor, high: Tensor) -> Tensor:
     """
     # log(s(high) - s(low)) = log s(high) + log s(-low) + log(1 - exp(low - high)).
     open_ended = torch.isinf(low) | torch.isinf(high)
-    width = torch.where(open_ended, torch.ones_like(low), high - low)
-    return F.logsigmoid(high) + F.logsigmoid(-low) + torch.where(open_ended, torch.zeros_like(low), log1mexp(-width.clamp_min(1e-6)))
+    width = torch.where(open_ended, torch.ones_like(low), high - low).clamp_min(1e-6)
+    return F.logsigmoid(high) + F.logsigmoid(-low) + log1mexp(-width).masked_fill(open_ended, 0)
 
 
 def log1mexp(x: Tensor) -> Tensor:
@@ -133,17 +141,21 @@ def log1mexp(x: Tensor) -> Tensor:
     """
     x = x.clamp_max(-1e-30)
     near = x > -0.6931
-    return torch.where(
-        near, torch.log(-torch.expm1(torch.where(near, x, -torch.ones_like(x)))), torch.log1p(-torch.exp(torch.where(near, -torch.ones_like(x), x)))
-    )
+    other = torch.full_like(x, -0.6931)  # keeps the branch that is not taken finite, and its gradient too
+    close = torch.log(-torch.expm1(torch.where(near, x, other)))
+    far = torch.log1p(-torch.exp(torch.where(near, other, x)))
+    return torch.where(near, close, far)
 
 
 def increasing(raw: Tensor) -> Tensor:
-    """Strictly increasing cutpoints from free numbers: first one as it is, then steps of softplus(raw) > 0, along the last dimension."""
+    """Strictly increasing cutpoints from free numbers: the first as it is, then steps of softplus(raw) > 0; last
+    dimension."""
     return torch.cat([raw[..., :1], raw[..., :1] + torch.cumsum(F.softplus(raw[..., 1:]), dim=-1)], dim=-1)
 
 
-def pad(rows: Sequence[Sequence[Any]], value: float = 0, dtype: torch.dtype = torch.long) -> tuple[Tensor, Tensor]:
+def pad(
+    rows: Sequence[Sequence[Any]], value: float = 0, dtype: torch.dtype = torch.long
+) -> tuple[Tensor, Tensor]:
     """(n, longest) tensor and its bool mask from ragged rows."""
     longest = max((len(r) for r in rows), default=0) or 1
     data = torch.full((len(rows), longest), value, dtype=dtype)

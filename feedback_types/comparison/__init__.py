@@ -36,10 +36,12 @@ class Comparison(FeedbackType):
 
     views = {
         "preference": gettext_lazy(
-            "Ties, “none is good” and comparisons of one aspect are left out; the rows of one ranking count as if they were independent; "
-            "who answered, and how reliably, is not told."
+            "Ties, “none is good” and comparisons of one aspect are left out; the rows of one ranking count as if "
+            "they were independent; who answered, and how reliably, is not told."
         ),
-        "unpaired": gettext_lazy("Only responses of which none was good (all False); every other comparison is left out."),
+        "unpaired": gettext_lazy(
+            "Only responses of which none was good (all False); every other comparison is left out."
+        ),
     }
 
     valid = VALID
@@ -63,11 +65,17 @@ class Comparison(FeedbackType):
         return 2.5 * len(screen.responses)
 
     def parse(
-        self, cleaned_data: Mapping[str, Any], screen: Screen, settings: ComparisonSettings, target: int | None
+        self,
+        cleaned_data: Mapping[str, Any],
+        screen: Screen,
+        settings: ComparisonSettings,
+        target: int | None,
     ) -> ComparisonPayload | None:
         return form.parse(cleaned_data, screen, settings)
 
-    def to_form(self, payload: ComparisonPayload, screen: Screen, settings: ComparisonSettings) -> dict[str, Any]:
+    def to_form(
+        self, payload: ComparisonPayload, screen: Screen, settings: ComparisonSettings
+    ) -> dict[str, Any]:
         return form.to_form(payload, screen, settings)
 
     def validate(
@@ -101,11 +109,17 @@ class Comparison(FeedbackType):
         return agreement.consensus(payloads)
 
     def simulate(
-        self, screen: Screen, settings: ComparisonSettings, labeler: SyntheticLabeler, rng: np.random.Generator
+        self,
+        screen: Screen,
+        settings: ComparisonSettings,
+        labeler: SyntheticLabeler,
+        rng: np.random.Generator,
     ) -> list[tuple[int | None, ComparisonPayload]]:
         return [(None, simulate(screen, settings, labeler, rng))]
 
-    def records(self, events: Sequence[Event], statistics: Any = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    def records(
+        self, events: Sequence[Event], statistics: Any = None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         return export.records(events)
 
 

@@ -21,8 +21,8 @@ def turned(payload: ComparisonPayload) -> tuple[int | None, tuple[int | None, ..
 def distance(a: ComparisonPayload, b: ComparisonPayload) -> float:
     """0 (same) to 1 (opposite).
 
-    Pairs: squared difference of strength on -3..3, Krippendorff's interval distance; "both bad" lies half a scale away from the
-    tie in a direction of its own. The best of several: nominal. Rankings: Kendall's distance with ties.
+    Pairs: squared difference of strength on -3..3, Krippendorff's interval distance; "both bad" lies half a scale
+    away from the tie in a direction of its own. The best of several: nominal. Rankings: Kendall's distance with ties.
     """
     (strength_a, ranks_a), (strength_b, ranks_b) = turned(a), turned(b)
     if strength_a is not None and strength_b is not None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from feedback_types.base import Example, Message, Screen, ShownResponse
 
 PROMPT = (Message("user", "How do I keep basil fresh?"),)
-TWO = Screen(PROMPT, (ShownResponse(17, "Put it in a glass of water. 🌿"), ShownResponse(12, "Throw it away.")))
+TWO = Screen(
+    PROMPT, (ShownResponse(17, "Put it in a glass of water. 🌿"), ShownResponse(12, "Throw it away."))
+)
 FOUR = Screen(
     PROMPT,
     (
@@ -40,7 +42,9 @@ VALID = [
 
 INVALID = [
     Example(TWO, {**_PAIR, "strength": 4}, at_fault="strength"),
-    Example(TWO, {**_PAIR, "strength": -2}, at_fault="__all__"),  # says that 12 is better, the ranks that 17 is
+    Example(
+        TWO, {**_PAIR, "strength": -2}, at_fault="__all__"
+    ),  # says that 12 is better, the ranks that 17 is
     Example(TWO, {**_PAIR, "strength": 2}, {"strengths": 1}, at_fault="strength"),
     Example(TWO, _TIE, {"ties": False}, at_fault="strength"),
     Example(TWO, {**_TIE, "both_bad": True}, {"both_bad": False}, at_fault="both_bad"),

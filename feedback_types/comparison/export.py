@@ -10,7 +10,8 @@ from feedback_types.base import Event, chat, completion
 
 
 def records(events: Sequence[Event]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(view, row) pairs; a pair gives one row, a ranking one for each two responses of different rank, the best one for each other.
+    """(view, row) pairs; a pair gives one row, a ranking one for each two responses of different rank, the best
+    one for each other.
 
     `margin` is the strength of a pair (1 to 3), the difference in rank of a ranking, 1 for the best of several.
     """
@@ -28,5 +29,10 @@ def records(events: Sequence[Event]) -> Iterator[tuple[str, dict[str, Any]]]:
             better, worse = payload.ranks[i], payload.ranks[j]
             if better is None or (worse is not None and better >= worse):
                 continue
-            gap = abs(payload.strength) if payload.strength is not None else 1 if worse is None else worse - better
-            yield "preference", {"prompt": prompt, "chosen": texts[i], "rejected": texts[j], "margin": float(gap)}
+            gap = 1 if worse is None else worse - better
+            if payload.strength is not None:
+                gap = abs(payload.strength)
+            yield (
+                "preference",
+                {"prompt": prompt, "chosen": texts[i], "rejected": texts[j], "margin": float(gap)},
+            )

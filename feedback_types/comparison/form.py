@@ -48,7 +48,9 @@ class ComparisonForm(AnswerForm):
             yield self.screen.letter(response.id), self[f"rank_{response.id}"]
 
 
-def parse(cleaned: Mapping[str, Any], screen: Screen, settings: ComparisonSettings) -> ComparisonPayload | None:
+def parse(
+    cleaned: Mapping[str, Any], screen: Screen, settings: ComparisonSettings
+) -> ComparisonPayload | None:
     items = [response.id for response in screen.responses]
     which, aspect = offer.kind(screen, settings), settings.aspect or None
     if which == "ranking":
@@ -60,8 +62,12 @@ def parse(cleaned: Mapping[str, Any], screen: Screen, settings: ComparisonSettin
         return offer.none_good(items, which, aspect)
     if which == "pair":
         strength = int(choice)
-        return ComparisonPayload(items=tuple(items), ranks=tuple(pair_ranks(strength)), strength=strength, aspect=aspect)
-    return ComparisonPayload(items=tuple(items), ranks=tuple(1 if i == int(choice) else None for i in items), aspect=aspect)
+        return ComparisonPayload(
+            items=tuple(items), ranks=tuple(pair_ranks(strength)), strength=strength, aspect=aspect
+        )
+    return ComparisonPayload(
+        items=tuple(items), ranks=tuple(1 if i == int(choice) else None for i in items), aspect=aspect
+    )
 
 
 def _parse_ranking(
@@ -70,7 +76,9 @@ def _parse_ranking(
     given = {i: int(cleaned[f"rank_{i}"]) for i in items if cleaned.get(f"rank_{i}")}
     if cleaned.get("none"):
         if given:
-            raise InvalidPayload({"none": [_("Either rank the responses or say that none is good, not both.")]})
+            raise InvalidPayload(
+                {"none": [_("Either rank the responses or say that none is good, not both.")]}
+            )
         return offer.none_good(items, "ranking", aspect)
     if not given:
         return None
@@ -78,7 +86,9 @@ def _parse_ranking(
     if missing:
         raise InvalidPayload({f"rank_{i}": [_("Give this response a place too.")] for i in missing})
     places = sorted(set(given.values()))  # 1, 1, 3 is the same order as 1, 1, 2
-    return ComparisonPayload(items=tuple(items), ranks=tuple(places.index(given[i]) + 1 for i in items), aspect=aspect)
+    return ComparisonPayload(
+        items=tuple(items), ranks=tuple(places.index(given[i]) + 1 for i in items), aspect=aspect
+    )
 
 
 def to_form(payload: ComparisonPayload, screen: Screen, settings: ComparisonSettings) -> dict[str, Any]:
@@ -89,7 +99,9 @@ def to_form(payload: ComparisonPayload, screen: Screen, settings: ComparisonSett
         return {f"rank_{i}": str(rank) for i, rank in zip(payload.items, payload.ranks, strict=True)}
     if payload.both_bad:
         return {"choice": offer.NONE}
-    return {"choice": str(payload.strength) if which == "pair" else str(payload.items[payload.ranks.index(1)])}
+    return {
+        "choice": str(payload.strength) if which == "pair" else str(payload.items[payload.ranks.index(1)])
+    }
 
 
 def validate(payload: ComparisonPayload, screen: Screen, settings: ComparisonSettings) -> None:
@@ -97,15 +109,23 @@ def validate(payload: ComparisonPayload, screen: Screen, settings: ComparisonSet
     which = offer.kind(screen, settings)
     shown = tuple(response.id for response in screen.responses)
     if payload.items != shown:
-        raise InvalidPayload({"items": [_("Name the responses as shown: %(ids)s.") % {"ids": ", ".join(map(str, shown))}]})
+        raise InvalidPayload(
+            {"items": [_("Name the responses as shown: %(ids)s.") % {"ids": ", ".join(map(str, shown))}]}
+        )
     if payload.aspect != (settings.aspect or None):
         wanted = settings.aspect or "null"
-        raise InvalidPayload({"aspect": [_("This question asks about %(aspect)s; send that.") % {"aspect": wanted}]})
+        raise InvalidPayload(
+            {"aspect": [_("This question asks about %(aspect)s; send that.") % {"aspect": wanted}]}
+        )
     if payload.both_bad:
         if not settings.both_bad:
-            raise InvalidPayload({"both_bad": [_("“None is good” is not on offer here; say which is better.")]})
+            raise InvalidPayload(
+                {"both_bad": [_("“None is good” is not on offer here; say which is better.")]}
+            )
         if (payload.strength is not None) != (which == "pair"):
-            raise InvalidPayload({"strength": [_("Give strength 0 for a pair, and none for more responses.")]})
+            raise InvalidPayload(
+                {"strength": [_("Give strength 0 for a pair, and none for more responses.")]}
+            )
         return
     if payload.kind != which:
         needed = {
@@ -116,7 +136,14 @@ def validate(payload: ComparisonPayload, screen: Screen, settings: ComparisonSet
         raise InvalidPayload({"strength" if which == "pair" else "ranks": [needed[which]]})
     if which == "pair" and payload.strength not in offer.strengths(settings):
         raise InvalidPayload(
-            {"strength": [_("Choose one of: %(offered)s.") % {"offered": ", ".join(map(str, offer.strengths(settings)))}]}
+            {
+                "strength": [
+                    _("Choose one of: %(offered)s.")
+                    % {"offered": ", ".join(map(str, offer.strengths(settings)))}
+                ]
+            }
         )
     if which == "ranking" and not settings.ties and len(set(payload.ranks)) < len(payload.ranks):
-        raise InvalidPayload({"ranks": [_("Ties are not on offer here; give every response a place of its own.")]})
+        raise InvalidPayload(
+            {"ranks": [_("Ties are not on offer here; give every response a place of its own.")]}
+        )

@@ -2,18 +2,19 @@
 
 Every response has a utility u_j = beta R_j + kappa [j shown first], with kappa the labeler's position bias.
 
-- A pair with strengths: ordered logit of d = u_1 - u_2 with symmetric cutpoints, P(Y <= k) = s(c_k - d), c_-k = -c_k. What is on offer
-  decides the cutpoints: with ties the edges are c_1 < c_2 < c_3 and their mirror images (one strength: Rao-Kupper); without
-  ties 0, c_1, c_2 (one strength: Bradley-Terry). Source: McCullagh (1980); Rao & Kupper (1967).
+- A pair with strengths: ordered logit of d = u_1 - u_2 with symmetric cutpoints, P(Y <= k) = s(c_k - d), c_-k =
+  -c_k. What is on offer decides the cutpoints: with ties the edges are c_1 < c_2 < c_3 and their mirror images
+  (one strength: Rao-Kupper); without ties 0, c_1, c_2 (one strength: Bradley-Terry). Source: McCullagh (1980); Rao
+  & Kupper (1967).
 - The best of n: softmax of u. Source: Luce (1959).
 - A ranking: the best group of what is left is chosen, then the next. A group T of tied responses has weight
   exp(mean of u over T + (|T| - 1) tied), summed over every group that could have been chosen (only single ones when ties
   are not on offer, which is Plackett-Luce). Source: Davidson-Luce, Firth, Kosmidis & Turner (2019), with one tie
   parameter for each further member of a group.
 - "None is good" stands for two things at once: all are equal, and each one is bad by itself, which has probability
-  q = product of s(bad + shift - beta R_j). Of the mass of "all equal", a share q goes to "none is good" and 1 - q stays. Where ties are
-  not on offer, q is taken first and 1 - q is left for the other answers. Both ways the choice set sums to 1, and the
-  absolute level of the reward enters only here.
+  q = product of s(bad + shift - beta R_j). Of the mass of "all equal", a share q goes to "none is good" and 1 - q
+  stays. Where ties are not on offer, q is taken first and 1 - q is left for the other answers. Both ways the
+  choice set sums to 1, and the absolute level of the reward enters only here.
 """
 
 from __future__ import annotations
@@ -37,15 +38,22 @@ KINDS = {"pair": 0, "best": 1, "ranking": 2}
 
 class ComparisonLikelihood(Likelihood):
     parameters = (
-        Parameter("cutpoints", "question", INITIAL["cutpoints"], 1.0),  # steps between edges, before softplus
-        Parameter("tied", "question", INITIAL["tied"], 1.0),  # log weight of each further member of a tied group
-        Parameter("position", "labeler", INITIAL["position"], 0.3),  # kappa: log-odds that the place shown first is worth
-        Parameter("bad", "question", INITIAL["bad"], 2.0),  # below which a response is bad
-        Parameter("shift", "labeler", INITIAL["shift"], 1.0),  # a severe labeler's is above 0
+        # Steps between the edges of a pair, before softplus.
+        Parameter("cutpoints", "question", INITIAL["cutpoints"], 1.0),
+        # Log weight of each further member of a tied group in a ranking.
+        Parameter("tied", "question", INITIAL["tied"], 1.0),
+        # kappa: what the place shown first is worth, in log-odds.
+        Parameter("position", "labeler", INITIAL["position"], 0.3),
+        # Below this a response is bad; a severe labeler's shift is above 0.
+        Parameter("bad", "question", INITIAL["bad"], 2.0),
+        Parameter("shift", "labeler", INITIAL["shift"], 1.0),
     )
 
     def points(self, event: Event) -> Sequence[Point]:
-        return [Point(event.screen.response(i).text, None, head(event.payload.aspect)) for i in event.payload.items]
+        return [
+            Point(event.screen.response(i).text, None, head(event.payload.aspect))
+            for i in event.payload.items
+        ]
 
     def collate(self, events: Sequence[Event]) -> dict[str, Tensor]:
         offers = [_offered(event) for event in events]
@@ -53,7 +61,9 @@ class ComparisonLikelihood(Likelihood):
         ranks = torch.zeros((len(events), widest), dtype=torch.long)  # 0 where there is no response
         for row, event in enumerate(events):
             # The best of several is the first step of a ranking that stops there.
-            ranks[row, : len(event.payload.items)] = torch.tensor([2 if r is None else r for r in event.payload.ranks])
+            ranks[row, : len(event.payload.items)] = torch.tensor(
+                [2 if r is None else r for r in event.payload.ranks]
+            )
         return {
             "kind": torch.tensor([KINDS[offered["kind"]] for offered in offers]),
             "ranks": ranks,
@@ -76,9 +86,13 @@ class ComparisonLikelihood(Likelihood):
         choice = torch.zeros_like(beta)
         pairs, orders = batch["kind"] == 0, batch["kind"] > 0
         if pairs.any():
-            choice = choice.masked_scatter(pairs, self._pair(utility[pairs], _rows(batch, pairs), parameters["cutpoints"][pairs]))
+            choice = choice.masked_scatter(
+                pairs, self._pair(utility[pairs], _rows(batch, pairs), parameters["cutpoints"][pairs])
+            )
         if orders.any():
-            choice = choice.masked_scatter(orders, self._order(utility[orders], _rows(batch, orders), parameters["tied"][orders]))
+            choice = choice.masked_scatter(
+                orders, self._order(utility[orders], _rows(batch, orders), parameters["tied"][orders])
+            )
 
         bad = (parameters["bad"] + parameters["shift"]).unsqueeze(1)
         log_q = torch.where(shown, F.logsigmoid(bad - scores), torch.zeros_like(scores)).sum(dim=1)
@@ -100,7 +114,9 @@ class ComparisonLikelihood(Likelihood):
         degree = strength.abs()
         at = torch.where(ties, degree, degree - 1).clamp_min(0)
         low = edges.gather(1, at.unsqueeze(1)).squeeze(1)
-        high = edges.gather(1, torch.where(degree == degrees, torch.full_like(at, 4), at + 1).unsqueeze(1)).squeeze(1)
+        high = edges.gather(
+            1, torch.where(degree == degrees, torch.full_like(at, 4), at + 1).unsqueeze(1)
+        ).squeeze(1)
         tied = degree == 0  # between -c_1 and c_1
         low, high = torch.where(tied, -cuts[:, 0], low), torch.where(tied, cuts[:, 0], high)
         return log_between(low - d, high - d)
@@ -110,7 +126,10 @@ class ComparisonLikelihood(Likelihood):
         """Davidson-Luce: the log-probability of one group after another; only of the first for the best of several."""
         ranks = batch["ranks"]
         n, width = utility.shape
-        masks = (torch.arange(1, 2**width, device=ranks.device).unsqueeze(1) >> torch.arange(width, device=ranks.device)) & 1
+        masks = (
+            torch.arange(1, 2**width, device=ranks.device).unsqueeze(1)
+            >> torch.arange(width, device=ranks.device)
+        ) & 1
         groups = masks.to(utility)  # (s, width), every group there can be
         size = groups.sum(dim=1)
         weight = utility @ groups.T / size + (size - 1) * tied.unsqueeze(1)

@@ -1,7 +1,7 @@
 """What a comparison offers: the options on the screen, in words and as the choice set that is stored with the answer.
 
-    {"kind": "pair", "responses": [17, 12], "strengths": 3, "ties": true, "both_bad": true, "aspect": null,
-     "options": [{"value": 3, "label": "A is much better"}, …, {"value": "none", "label": "Both are bad"}], "size": 8}
+{"kind": "pair", "responses": [17, 12], "strengths": 3, "ties": true, "both_bad": true, "aspect": null,
+ "options": [{"value": 3, "label": "A is much better"}, …, {"value": "none", "label": "Both are bad"}], "size": 8}
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def choice_set(screen: Screen, settings: ComparisonSettings) -> dict[str, Any]:
         options = [{"value": k, "label": strength_label(k, settings.strengths)} for k in strengths(settings)]
         size = len(options)
     else:
-        options = [{"value": response.id, "label": screen.letter(response.id)} for response in screen.responses]
+        options = [
+            {"value": response.id, "label": screen.letter(response.id)} for response in screen.responses
+        ]
         size = n if which == "best" else weak_orders(n) if settings.ties else factorial(n)
     if settings.both_bad:
         options.append({"value": NONE, "label": none_label(n)})
@@ -87,7 +89,9 @@ def answers(offered: Mapping[str, Any]) -> list[ComparisonPayload]:
             if option["value"] != NONE:
                 found.append(_payload(items, pair_ranks(option["value"]), option["value"], aspect=aspect))
     elif offered["kind"] == "best":
-        found += [_payload(items, [1 if i == best else None for i in range(n)], aspect=aspect) for best in range(n)]
+        found += [
+            _payload(items, [1 if i == best else None for i in range(n)], aspect=aspect) for best in range(n)
+        ]
     else:
         for ranks in product(range(1, n + 1), repeat=n):
             groups = len(set(ranks))
@@ -103,6 +107,13 @@ def none_good(items: list[int], which: Kind, aspect: str | None) -> ComparisonPa
 
 
 def _payload(
-    items: list[int], ranks: list[int | None], strength: int | None = None, *, aspect: str | None, both_bad: bool = False
+    items: list[int],
+    ranks: list[int | None],
+    strength: int | None = None,
+    *,
+    aspect: str | None,
+    both_bad: bool = False,
 ) -> ComparisonPayload:
-    return ComparisonPayload(items=tuple(items), ranks=tuple(ranks), strength=strength, both_bad=both_bad, aspect=aspect)
+    return ComparisonPayload(
+        items=tuple(items), ranks=tuple(ranks), strength=strength, both_bad=both_bad, aspect=aspect
+    )

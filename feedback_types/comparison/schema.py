@@ -25,7 +25,8 @@ Kind = Literal["pair", "ranking", "best"]
 
 
 class ComparisonPayload(Payload):
-    """`items` are response ids as shown; `strength` > 0 means that the first shown is better; `both_bad` that none is good."""
+    """`items` are response ids as shown; `strength` > 0 means that the first shown is better; `both_bad` that none
+    is good."""
 
     items: Many[int] = Field(min_length=2, max_length=MOST)
     ranks: Many[int | None] = Field(min_length=2, max_length=MOST)
@@ -42,17 +43,28 @@ class ComparisonPayload(Payload):
         said = sorted({rank for rank in self.ranks if rank is not None})
         if said != list(range(1, len(said) + 1)):
             raise ValueError(_("Ranks count up from 1 without gaps; equal ranks are a tie."))
-        if None in self.ranks and (self.strength is not None or self.ranks.count(None) != len(self.ranks) - 1):
-            raise ValueError(_("Either rank every response, or give rank 1 to the best and null to all others."))
+        if None in self.ranks and (
+            self.strength is not None or self.ranks.count(None) != len(self.ranks) - 1
+        ):
+            raise ValueError(
+                _("Either rank every response, or give rank 1 to the best and null to all others.")
+            )
         if self.both_bad and (set(self.ranks) != {1} or self.strength not in (None, 0)):
             raise ValueError(_("When none is good, every rank is 1 and the strength is 0."))
-        if self.strength is not None and (len(self.items) != 2 or list(self.ranks) != pair_ranks(self.strength)):
-            raise ValueError(_("A strength is for two responses and agrees with their ranks: above 0, the first is better."))
+        if self.strength is not None and (
+            len(self.items) != 2 or list(self.ranks) != pair_ranks(self.strength)
+        ):
+            raise ValueError(
+                _(
+                    "A strength is for two responses and agrees with their ranks: above 0, the first is better."
+                )
+            )
         return self
 
     @property
     def kind(self) -> Kind:
-        """Which of the three shapes this is; "none is good" of several responses reads as a ranking in which all are tied."""
+        """Which of the three shapes this is; "none is good" of several responses reads as a ranking in which all
+        are tied."""
         if self.strength is not None:
             return "pair"
         return "best" if None in self.ranks else "ranking"
@@ -68,7 +80,8 @@ class ComparisonSettings(Settings):
         "auto",
         title=gettext_lazy("How to compare"),
         description=gettext_lazy(
-            "auto: two responses are compared as a pair, more are ranked. ranking: all are put in order. best: only the best is picked."
+            "auto: two responses are compared as a pair, more are ranked. ranking: all are put in order. best: "
+            "only the best is picked."
         ),
     )
     strengths: int = Field(
@@ -76,17 +89,23 @@ class ComparisonSettings(Settings):
         ge=1,
         le=STRENGTHS,
         title=gettext_lazy("Degrees of better"),
-        description=gettext_lazy("For pairs: 1 asks only which is better; 3 tells slightly, clearly and much better apart."),
+        description=gettext_lazy(
+            "For pairs: 1 asks only which is better; 3 tells slightly, clearly and much better apart."
+        ),
     )
     ties: bool = Field(
         True,
         title=gettext_lazy("Offer ties"),
-        description=gettext_lazy("Labelers may call responses equally good. Without ties every difference has to be decided."),
+        description=gettext_lazy(
+            "Labelers may call responses equally good. Without ties every difference has to be decided."
+        ),
     )
     both_bad: bool = Field(
         True,
         title=gettext_lazy("Offer “none is good”"),
-        description=gettext_lazy("One more answer for responses that are all bad; it teaches how good an answer must be to count as good."),
+        description=gettext_lazy(
+            "One more answer for responses that are all bad; it teaches how good an answer must be to count as good."
+        ),
     )
     aspect: str = Field(
         "",
@@ -94,6 +113,7 @@ class ComparisonSettings(Settings):
         pattern=r"^$|^[^\W\d_][\w \-]*$",
         title=gettext_lazy("Aspect"),
         description=gettext_lazy(
-            "Leave empty to ask which response is better. A name, such as helpfulness, asks about this aspect alone and trains it apart from the reward."
+            "Leave empty to ask which response is better. A name, such as helpfulness, asks about this aspect "
+            "alone and trains it apart from the reward."
         ),
     )

@@ -1,6 +1,7 @@
 """A synthetic labeler who compares by the law of `likelihood.py`, in plain numbers (no torch).
 
-The draws are made from the story behind the law (a noisy difference against cutpoints, one group after another), not from its
+The draws are made from the story behind the law (a noisy difference against cutpoints, one group after another),
+not from its
 formula: that both agree is a test.
 """
 
@@ -16,7 +17,13 @@ from feedback_types.comparison import offer
 from feedback_types.comparison.schema import ComparisonPayload, ComparisonSettings, pair_ranks
 
 # Starting values of what is learned beside the reward; see likelihood.py for what each means.
-INITIAL: dict[str, Any] = {"cutpoints": (-0.5, 0.5, 0.5), "tied": -1.0, "position": 0.0, "bad": -1.0, "shift": 0.0}
+INITIAL: dict[str, Any] = {
+    "cutpoints": (-0.5, 0.5, 0.5),
+    "tied": -1.0,
+    "position": 0.0,
+    "bad": -1.0,
+    "shift": 0.0,
+}
 
 
 def simulate(
@@ -28,7 +35,9 @@ def simulate(
     if labeler.beta == 0 or rng.random() < labeler.lapse:
         return _anything(offered, rng)
     law = {name: labeler.parameters.get(name, value) for name, value in INITIAL.items()}
-    scores = labeler.beta * np.array([labeler.value(screen.prompt, r.text, None, head(aspect)) for r in screen.responses])
+    scores = labeler.beta * np.array(
+        [labeler.value(screen.prompt, r.text, None, head(aspect)) for r in screen.responses]
+    )
     all_bad = offered["both_bad"] and bool(np.all(rng.logistic(size=n) + scores < law["bad"] + law["shift"]))
     if all_bad and not offered["ties"]:
         return offer.none_good(items, which, aspect)
@@ -56,7 +65,11 @@ def head(aspect: str | None) -> str:
 def _strength(difference: float, settings: ComparisonSettings, raw: Any) -> int:
     """Where a noisy difference falls between the cutpoints that are on offer."""
     edges = np.cumsum(np.logaddexp(0, raw))
-    offered = edges[: settings.strengths] if settings.ties else np.concatenate([[0.0], edges[: settings.strengths - 1]])
+    offered = (
+        edges[: settings.strengths]
+        if settings.ties
+        else np.concatenate([[0.0], edges[: settings.strengths - 1]])
+    )
     degree = int(np.sum(abs(difference) > offered))
     return degree if difference > 0 else -degree
 
@@ -70,7 +83,9 @@ def _ranks(utility: np.ndarray, tied: float, rng: np.random.Generator) -> list[i
         groups = [[left[i] for i in range(len(left)) if mask >> i & 1] for mask in range(1, 2 ** len(left))]
         if tied == -np.inf:
             groups = [group for group in groups if len(group) == 1]
-        weight = np.array([utility[group].mean() + ((len(group) - 1) * tied if len(group) > 1 else 0) for group in groups])
+        weight = np.array(
+            [utility[group].mean() + ((len(group) - 1) * tied if len(group) > 1 else 0) for group in groups]
+        )
         chance = np.exp(weight - weight.max())
         group = groups[rng.choice(len(groups), p=chance / chance.sum())]
         for i in group:
@@ -96,5 +111,7 @@ def _anything(offered: dict[str, Any], rng: np.random.Generator) -> ComparisonPa
                 ranks[int(i)] = place
             left, place = left[k:], place + 1
         return ComparisonPayload(items=tuple(items), ranks=tuple(ranks), aspect=offered["aspect"])
-    options = offer.answers({**offered, "both_bad": False, "options": [o for o in offered["options"] if o["value"] != offer.NONE]})
+    options = offer.answers(
+        {**offered, "both_bad": False, "options": [o for o in offered["options"] if o["value"] != offer.NONE]}
+    )
     return options[rng.integers(len(options))]

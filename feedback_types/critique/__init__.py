@@ -20,13 +20,17 @@ class Critique(FeedbackType):
     slug = "critique"
     label = gettext_lazy("Critique")
     description = gettext_lazy(
-        "Labelers judge each response by itself: one key for a grade, and if you ask for it a verdict, tags and marked words. "
+        "Labelers judge each response by itself: one key for a grade, and if you ask for it a verdict, tags and "
+        "marked words. "
         "Choose it beside a comparison: the text is read anyway, and a grade adds how good it is, not only which is better."
     )
     version = 1
     category = "primary"
     attributes = Attributes("-", "Observed", "Single", "-", "Evaluative", "Explicit")
-    reference = "Kreutzer, Uyheng & Riezler 2018, arXiv 1805.10627; Wu et al. 2023, Fine-Grained Human Feedback, arXiv 2306.01693"
+    reference = (
+        "Kreutzer, Uyheng & Riezler 2018, arXiv 1805.10627; Wu et al. 2023, Fine-Grained Human Feedback, arXiv "
+        "2306.01693"
+    )
     target = Target.EACH
     arity = (1, 9)
 
@@ -36,10 +40,12 @@ class Critique(FeedbackType):
 
     views = {
         "unpaired": gettext_lazy(
-            "True from the labeler's own median upwards (or by the verdict; neutral is left out): the scale, the other criteria, tags and marks are lost."
+            "True from the labeler's own median upwards (or by the verdict; neutral is left out): the scale, the "
+            "other criteria, tags and marks are lost."
         ),
         "preference": gettext_lazy(
-            "Only responses of one screen that are at least two grades apart, margin the gap: smaller gaps, the scale and everything but the overall grade are lost."
+            "Only responses of one screen that are at least two grades apart, margin the gap: smaller gaps, the "
+            "scale and everything but the overall grade are lost."
         ),
     }
 
@@ -53,7 +59,10 @@ class Critique(FeedbackType):
             found.append(Key(f"{grades[0]}–{grades[-1]}", _("grade, and on to the next")))
         letters = offer.letters(settings)
         found += [Key(letters["tag", name], name) for name in settings.tags]
-        found += [Key(letters["category", name], _("mark the selected words: %(name)s") % {"name": name}) for name in settings.categories]
+        found += [
+            Key(letters["category", name], _("mark the selected words: %(name)s") % {"name": name})
+            for name in settings.categories
+        ]
         if settings.only_marks:
             found.append(Key("0", _("nothing more to mark")))
         return [*found, Key("↑", _("back to the scale before"))]
@@ -63,7 +72,9 @@ class Critique(FeedbackType):
 
     def seconds(self, screen: Screen, settings: CritiqueSettings) -> float:
         scales = len(settings.criteria) + (settings.verdict != "off")
-        return len(screen.responses) * (2.0 * scales + 2.0 * bool(settings.tags) + 15.0 * bool(settings.categories))
+        return len(screen.responses) * (
+            2.0 * scales + 2.0 * bool(settings.tags) + 15.0 * bool(settings.categories)
+        )
 
     def parse(
         self, cleaned_data: Mapping[str, Any], screen: Screen, settings: CritiqueSettings, target: int | None
@@ -73,7 +84,9 @@ class Critique(FeedbackType):
     def to_form(self, payload: CritiquePayload, screen: Screen, settings: CritiqueSettings) -> dict[str, Any]:
         return form.to_form(payload, settings)
 
-    def validate(self, payload: CritiquePayload, screen: Screen, settings: CritiqueSettings, target: int | None) -> None:
+    def validate(
+        self, payload: CritiquePayload, screen: Screen, settings: CritiqueSettings, target: int | None
+    ) -> None:
         form.validate(payload, screen, settings, target)
 
     def summary(self, payload: CritiquePayload, screen: Screen, settings: CritiqueSettings) -> str:
@@ -82,7 +95,10 @@ class Critique(FeedbackType):
             said += [label for value, label, _key in offer.verdicts(settings) if value == payload.verdict]
         for name, grade in payload.ratings.items():
             criterion = _("Overall") if name.casefold() == OVERALL else name
-            said.append(_("%(criterion)s %(grade)d of %(most)d") % {"criterion": criterion, "grade": grade, "most": payload.grades})
+            said.append(
+                _("%(criterion)s %(grade)d of %(most)d")
+                % {"criterion": criterion, "grade": grade, "most": payload.grades}
+            )
         said += payload.tags
         if settings.categories:
             n = len(payload.spans)
@@ -108,7 +124,9 @@ class Critique(FeedbackType):
     def statistics(self, events: Iterable[Event]) -> export.Medians:
         return export.statistics(events)
 
-    def records(self, events: Sequence[Event], statistics: Any = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    def records(
+        self, events: Sequence[Event], statistics: Any = None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         return export.records(events, export.statistics(events) if statistics is None else statistics)
 
 

@@ -11,7 +11,8 @@ from feedback_types.critique.schema import CritiquePayload, Mark
 def distance(a: CritiquePayload, b: CritiquePayload) -> float:
     """The mean over the parts that were asked, each from 0 (same) to 1 (opposite).
 
-    Verdict: nominal. Ratings: squared difference in units of the scale (Krippendorff's interval distance), the mean over criteria.
+    Verdict: nominal. Ratings: squared difference in units of the scale (Krippendorff's interval distance), the
+    mean over criteria.
     Tags: Jaccard. Marks: 1 - F1 over code points.
     """
     found: list[float] = []
@@ -34,7 +35,8 @@ def _level(payload: CritiquePayload, criterion: str) -> float:
 
 
 def consensus(payloads: Sequence[CritiquePayload]) -> CritiquePayload:
-    """Middle verdict and grades (of two middles the lower), tags and stretches that more than half named; severity the middle one."""
+    """Middle verdict and grades (of two middles the lower), tags and stretches that more than half named; severity
+    the middle one."""
     n = len(payloads)
     said = [p.verdict for p in payloads if p.verdict is not None]
     marks = distances.majority_spans([[m.run for m in p.spans] for p in payloads])
@@ -42,7 +44,8 @@ def consensus(payloads: Sequence[CritiquePayload]) -> CritiquePayload:
         verdict=distances.lower_median(said) if said else None,
         grades=payloads[0].grades,
         ratings={
-            name: distances.lower_median(p.ratings[name] for p in payloads if name in p.ratings) for name in payloads[0].ratings
+            name: distances.lower_median(p.ratings[name] for p in payloads if name in p.ratings)
+            for name in payloads[0].ratings
         },
         tags=tuple(sorted(str(tag) for tag in distances.majority((p.tags for p in payloads), n))),
         spans=tuple(
@@ -54,5 +57,8 @@ def consensus(payloads: Sequence[CritiquePayload]) -> CritiquePayload:
 
 def _severity(payloads: Sequence[CritiquePayload], start: int, end: int, category: str) -> int:
     return distances.lower_median(
-        m.severity for p in payloads for m in p.spans if m.category == category and m.start < end and start < m.end
+        m.severity
+        for p in payloads
+        for m in p.spans
+        if m.category == category and m.start < end and start < m.end
     )

@@ -27,7 +27,13 @@ FULL_SETTINGS = {
     "categories": ["factual", "style"],
 }
 MARKS_ONLY = {"criteria": [], "categories": ["factual"]}
-_MARKS = {"verdict": None, "grades": 7, "ratings": {}, "tags": [], "spans": [{"start": 0, "end": 3, "category": "factual", "severity": 2}]}
+_MARKS = {
+    "verdict": None,
+    "grades": 7,
+    "ratings": {},
+    "tags": [],
+    "spans": [{"start": 0, "end": 3, "category": "factual", "severity": 2}],
+}
 _VERDICT = {**GRADE, "ratings": {}, "verdict": 1}
 
 
@@ -57,8 +63,12 @@ INVALID = [
     Example(SCREEN, {**GRADE, "verdict": 1}, target=5, at_fault="verdict"),
     Example(SCREEN, {**GRADE, "tags": ["rude"]}, target=5, at_fault="tags"),
     Example(SCREEN, {**GRADE, "comment": "fine"}, target=5, at_fault="comment"),
-    Example(SCREEN, {**_VERDICT, "verdict": 0}, {"criteria": [], "verdict": "two"}, target=5, at_fault="verdict"),
-    Example(SCREEN, {**_VERDICT, "verdict": 2}, {"criteria": [], "verdict": "two"}, target=5, at_fault="verdict"),
+    Example(
+        SCREEN, {**_VERDICT, "verdict": 0}, {"criteria": [], "verdict": "two"}, target=5, at_fault="verdict"
+    ),
+    Example(
+        SCREEN, {**_VERDICT, "verdict": 2}, {"criteria": [], "verdict": "two"}, target=5, at_fault="verdict"
+    ),
     Example(SCREEN, {**_FULL, "tags": ["rude", "rude"]}, FULL_SETTINGS, target=5, at_fault="__all__"),
     Example(SCREEN, _spans((40, 99, "factual")), FULL_SETTINGS, target=5, at_fault="spans"),
     Example(SCREEN, _spans((5, 5, "factual")), FULL_SETTINGS, target=5, at_fault="spans"),
@@ -66,5 +76,7 @@ INVALID = [
     Example(SCREEN, _spans((5, 6, "factual")), FULL_SETTINGS, target=5, at_fault="spans"),  # a space
     Example(SCREEN, _spans((0, 5, "grammar")), FULL_SETTINGS, target=5, at_fault="spans"),
     Example(SCREEN, _spans((0, 5, "style"), (3, 9, "style")), FULL_SETTINGS, target=5, at_fault="__all__"),
-    Example(SCREEN, _FULL, FULL_SETTINGS, target=2, at_fault="spans"),  # the marks of another, longer response
+    Example(
+        SCREEN, _FULL, FULL_SETTINGS, target=2, at_fault="spans"
+    ),  # the marks of another, longer response
 ]

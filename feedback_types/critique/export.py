@@ -12,12 +12,16 @@ from feedback_types.critique.offer import rating_head
 
 CLEAR_GAP = 2  # grades between two responses from which on they make a pair
 
-Medians = dict[tuple[str, str, int], float]  # (labeler, question, number of grades) -> median of the overall grade
+Medians = dict[
+    tuple[str, str, int], float
+]  # (labeler, question, number of grades) -> median of the overall grade
 
 
 def overall(event: Event) -> int | None:
     """The grade that is about the reward, if the question asks for one."""
-    return next((grade for name, grade in event.payload.ratings.items() if rating_head(name) == "reward"), None)
+    return next(
+        (grade for name, grade in event.payload.ratings.items() if rating_head(name) == "reward"), None
+    )
 
 
 def scale(event: Event) -> tuple[str, str, int]:
@@ -58,7 +62,10 @@ def records(events: Sequence[Event], medians: Medians) -> Iterator[tuple[str, di
         else:
             continue
         text = event.screen.response(event.target).text
-        yield "unpaired", {"prompt": chat(event.screen.prompt), "completion": completion(text), "label": label}
+        yield (
+            "unpaired",
+            {"prompt": chat(event.screen.prompt), "completion": completion(text), "label": label},
+        )
     for better, worse in permutations(events, 2):
         high, low = overall(better), overall(worse)
         if high is None or low is None or high - low < CLEAR_GAP or scale(better) != scale(worse):

@@ -1,8 +1,8 @@
 """What the browser sends for a critique of one response.
 
-Fields: `verdict`, `rating_0`, `rating_1`, … in the order of the criteria, `tags`, `spans` and `done`. Marks are lines of text, so that
-the form works without scripts: `12-40 2 factual` (start, end, severity, category; what the script writes) or
-`2 factual: the exact words` (severity may be left out).
+Fields: `verdict`, `rating_0`, `rating_1`, … in the order of the criteria, `tags`, `spans` and `done`. Marks are
+lines of text, so that the form works without scripts: `12-40 2 factual` (start, end, severity, category; what the
+script writes) or `2 factual: the exact words` (severity may be left out).
 """
 
 from __future__ import annotations
@@ -31,18 +31,28 @@ class CritiqueForm(AnswerForm):
         self.letter = self.screen.letter(self.target) if self.target is not None else ""
         if settings.verdict != "off":
             options = [(str(value), label) for value, label, _key in offer.verdicts(settings)]
-            self.fields["verdict"] = forms.ChoiceField(label=_("Verdict"), choices=options, required=False, widget=forms.RadioSelect)
+            self.fields["verdict"] = forms.ChoiceField(
+                label=_("Verdict"), choices=options, required=False, widget=forms.RadioSelect
+            )
         for i, name in enumerate(settings.criteria):
             grades = [(str(grade), str(grade)) for grade in range(1, settings.grades + 1)]
             label = _("Overall") if name.casefold() == OVERALL else name
-            self.fields[f"rating_{i}"] = forms.ChoiceField(label=label, choices=grades, required=False, widget=forms.RadioSelect)
+            self.fields[f"rating_{i}"] = forms.ChoiceField(
+                label=label, choices=grades, required=False, widget=forms.RadioSelect
+            )
         if settings.tags:
             self.fields["tags"] = forms.MultipleChoiceField(
-                label=_("Tags"), choices=[(t, t) for t in settings.tags], required=False, widget=forms.CheckboxSelectMultiple
+                label=_("Tags"),
+                choices=[(t, t) for t in settings.tags],
+                required=False,
+                widget=forms.CheckboxSelectMultiple,
             )
         if settings.categories:
             self.fields["spans"] = forms.CharField(
-                label=_("Marks"), required=False, max_length=40_000, widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
+                label=_("Marks"),
+                required=False,
+                max_length=40_000,
+                widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
             )
         if settings.only_marks:
             self.fields["done"] = forms.BooleanField(label=_("Nothing more to mark"), required=False)
@@ -72,7 +82,9 @@ class CritiqueForm(AnswerForm):
         return not self.settings.only_marks and len(self.fields) == 1
 
 
-def parse(cleaned: Mapping[str, Any], screen: Screen, settings: CritiqueSettings, target: int | None) -> CritiquePayload | None:
+def parse(
+    cleaned: Mapping[str, Any], screen: Screen, settings: CritiqueSettings, target: int | None
+) -> CritiquePayload | None:
     verdict = cleaned.get("verdict") or ""
     ratings = {name: cleaned.get(f"rating_{i}") or "" for i, name in enumerate(settings.criteria)}
     tags = cleaned.get("tags") or []
@@ -120,10 +132,15 @@ def read_marks(written: str, text: str, settings: CritiqueSettings) -> list[Mark
             start, severity, category = text.find(found[3]), int(found[1] or 1), found[2]
             end = start + len(found[3])
             if start < 0:
-                errors.append(_("Line %(line)d: these words are not in the response; copy them exactly.") % where)
+                errors.append(
+                    _("Line %(line)d: these words are not in the response; copy them exactly.") % where
+                )
                 continue
         else:
-            errors.append(_("Line %(line)d: write a category, a colon and the words as they stand in the response.") % where)
+            errors.append(
+                _("Line %(line)d: write a category, a colon and the words as they stand in the response.")
+                % where
+            )
             continue
         if category.casefold() not in names:
             errors.append(_("Line %(line)d: name one of the categories: %(names)s.") % where)
@@ -152,7 +169,9 @@ def to_form(payload: CritiquePayload, settings: CritiqueSettings) -> dict[str, A
     return data
 
 
-def validate(payload: CritiquePayload, screen: Screen, settings: CritiqueSettings, target: int | None) -> None:
+def validate(
+    payload: CritiquePayload, screen: Screen, settings: CritiqueSettings, target: int | None
+) -> None:
     """Rules that need the text or the settings. Raises InvalidPayload."""
     text = screen.response(target).text
     errors: dict[str, list[str]] = {}
@@ -164,15 +183,21 @@ def validate(payload: CritiquePayload, screen: Screen, settings: CritiqueSetting
     if settings.criteria and payload.grades != settings.grades:
         errors["grades"] = [_("There are %(n)d grades here; send that number.") % {"n": settings.grades}]
     if set(payload.ratings) != set(settings.criteria):
-        errors["ratings"] = [_("Grade exactly these: %(names)s.") % {"names": ", ".join(settings.criteria) or "–"}]
+        errors["ratings"] = [
+            _("Grade exactly these: %(names)s.") % {"names": ", ".join(settings.criteria) or "–"}
+        ]
     if unknown := set(payload.tags) - set(settings.tags):
-        errors["tags"] = [_("These tags are not on offer: %(names)s.") % {"names": ", ".join(sorted(unknown))}]
+        errors["tags"] = [
+            _("These tags are not on offer: %(names)s.") % {"names": ", ".join(sorted(unknown))}
+        ]
     wrong = []
     for mark in payload.spans:
         if mark.category not in settings.categories:
             wrong.append(_("The category %(name)s is not on offer.") % {"name": mark.category})
         elif mark.end > len(text):
-            wrong.append(_("The response has %(n)d characters; a mark ends there at the latest.") % {"n": len(text)})
+            wrong.append(
+                _("The response has %(n)d characters; a mark ends there at the latest.") % {"n": len(text)}
+            )
         elif not text[mark.start : mark.end].strip():
             wrong.append(_("A mark covers only white space; mark some words."))
     if wrong:

@@ -33,7 +33,9 @@ def grade_keys(settings: CritiqueSettings) -> list[str]:
 
 def letters(settings: CritiqueSettings) -> dict[tuple[str, str], str]:
     """("tag" or "category", name) -> the key that chooses it: a letter of its name if one is free, else any."""
-    free = [c for c in ascii_lowercase if c not in TAKEN | {key for _value, _label, key in verdicts(settings)}]
+    free = [
+        c for c in ascii_lowercase if c not in TAKEN | {key for _value, _label, key in verdicts(settings)}
+    ]
     found: dict[tuple[str, str], str] = {}
     for what, names in (("tag", settings.tags), ("category", settings.categories)):
         for name in names:
@@ -44,7 +46,11 @@ def letters(settings: CritiqueSettings) -> dict[tuple[str, str], str]:
 
 
 def choice_set(screen: Screen, settings: CritiqueSettings) -> dict[str, Any]:
-    grades = [{"value": grade, "label": str(grade)} for grade in range(1, settings.grades + 1)] if settings.criteria else []
+    grades = (
+        [{"value": grade, "label": str(grade)} for grade in range(1, settings.grades + 1)]
+        if settings.criteria
+        else []
+    )
     offered: dict[str, Any] = {
         "verdict": [{"value": value, "label": label} for value, label, _key in verdicts(settings)],
         "criteria": list(settings.criteria),
@@ -86,7 +92,9 @@ def parts(event: Event) -> list[Part]:
         found.append(Part("verdict", "", "reward", len(values), values.index(payload.verdict)))
     for name in offered["criteria"]:
         if name in payload.ratings:
-            found.append(Part("rating", name, rating_head(name), len(offered["grades"]), payload.ratings[name] - 1))
+            found.append(
+                Part("rating", name, rating_head(name), len(offered["grades"]), payload.ratings[name] - 1)
+            )
     found += [Part("tag", name, f"tag/{name}", 2, int(name in payload.tags)) for name in offered["tags"]]
     if offered["categories"]:
         for start, end in sentences(event.screen, event.target, offered):
@@ -103,7 +111,11 @@ def rating_head(criterion: str) -> str:
 def sentences(screen: Screen, target: int | None, offered: Mapping[str, Any]) -> list[tuple[int, int]]:
     """(start, end) of each sentence that can be marked: blank ones cannot."""
     text = screen.response(target).text
-    return [(start, end) for start, end in segments(text, offered["sentence_ends"][str(target)]) if text[start:end].strip()]
+    return [
+        (start, end)
+        for start, end in segments(text, offered["sentence_ends"][str(target)])
+        if text[start:end].strip()
+    ]
 
 
 def assemble(chosen: Sequence[Part], offered: Mapping[str, Any]) -> CritiquePayload:
@@ -115,7 +127,9 @@ def assemble(chosen: Sequence[Part], offered: Mapping[str, Any]) -> CritiquePayl
         ratings={p.name: p.chosen + 1 for p in chosen if p.kind == "rating"},
         tags=tuple(p.name for p in chosen if p.kind == "tag" and p.chosen),
         spans=tuple(
-            Mark(start=p.segment[0], end=p.segment[1], category=p.name) for p in chosen if p.kind == "span" and p.chosen
+            Mark(start=p.segment[0], end=p.segment[1], category=p.name)
+            for p in chosen
+            if p.kind == "span" and p.chosen
         ),
     )
 
@@ -129,5 +143,7 @@ def answers(event: Event) -> list[CritiquePayload]:
         if all(part.chosen == level for part, level in zip(given, combination, strict=True)):
             found.append(event.payload)
         else:
-            found.append(assemble([replace(p, chosen=k) for p, k in zip(given, combination, strict=True)], offered))
+            found.append(
+                assemble([replace(p, chosen=k) for p, k in zip(given, combination, strict=True)], offered)
+            )
     return found

@@ -8,6 +8,7 @@ Whatever the campaign asks is answered completely: every criterion has its grade
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from django.utils.translation import gettext as _
@@ -55,11 +56,13 @@ class CritiquePayload(Payload):
     def _consistent(self) -> CritiquePayload:
         for name, grade in self.ratings.items():
             if not 1 <= grade <= self.grades:
-                raise ValueError(_("Grade %(name)s from 1 to %(most)d.") % {"name": name, "most": self.grades})
+                raise ValueError(
+                    _("Grade %(name)s from 1 to %(most)d.") % {"name": name, "most": self.grades}
+                )
         if len(set(self.tags)) != len(self.tags):
             raise ValueError(_("A tag is named twice; name each once."))
         runs = sorted((mark.category, mark.start, mark.end) for mark in self.spans)
-        if any(a[0] == b[0] and b[1] < a[2] for a, b in zip(runs, runs[1:], strict=False)):
+        if any(a[0] == b[0] and b[1] < a[2] for a, b in pairwise(runs)):
             raise ValueError(_("Two marks of one category overlap; make them one."))
         return self
 
@@ -70,7 +73,8 @@ class CritiqueSettings(Settings):
         max_length=8,
         title=gettext_lazy("Criteria"),
         description=gettext_lazy(
-            "One a line; each response is graded on each. “overall” teaches the reward, every other name teaches an attribute of its own. "
+            "One a line; each response is graded on each. “overall” teaches the reward, every other name teaches "
+            "an attribute of its own. "
             "May be empty."
         ),
     )
@@ -96,7 +100,9 @@ class CritiqueSettings(Settings):
         (),
         max_length=6,
         title=gettext_lazy("Categories of marks"),
-        description=gettext_lazy("One a line; labelers select words and say which kind of error they are. Responses are then shown as plain text."),
+        description=gettext_lazy(
+            "One a line; labelers select words and say which kind of error they are. Responses are then shown as plain text."
+        ),
     )
 
     @field_validator("criteria", "tags", "categories")

@@ -52,12 +52,18 @@ def edges(part: offer.Part, law: dict[str, Any]) -> np.ndarray:
         return law["grade_middle"] + law["shift"] + cuts - cuts.mean()
     if part.kind == "verdict":
         half = np.logaddexp(0, law["verdict_step"]) / 2
-        return law["verdict_middle"] + law["shift"] + (np.array([-half, half]) if part.levels == 3 else np.zeros(1))
+        return (
+            law["verdict_middle"]
+            + law["shift"]
+            + (np.array([-half, half]) if part.levels == 3 else np.zeros(1))
+        )
     return np.array([law["mark_threshold"] + law["mark_shift"]])
 
 
 def _blank(settings: CritiqueSettings) -> CritiquePayload:
     """An answer with every part in its place, to be filled."""
     return CritiquePayload(
-        verdict=None if settings.verdict == "off" else -1, grades=settings.grades, ratings=dict.fromkeys(settings.criteria, 1)
+        verdict=None if settings.verdict == "off" else -1,
+        grades=settings.grades,
+        ratings=dict.fromkeys(settings.criteria, 1),
     )

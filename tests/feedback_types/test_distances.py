@@ -114,7 +114,10 @@ def test_sets_by_hand() -> None:
 
 
 MARKS = st.lists(
-    st.tuples(st.integers(0, 30), st.integers(1, 10), st.sampled_from("ab")).map(lambda m: (m[0], m[0] + m[1], m[2])), max_size=5
+    st.tuples(st.integers(0, 30), st.integers(1, 10), st.sampled_from("ab")).map(
+        lambda m: (m[0], m[0] + m[1], m[2])
+    ),
+    max_size=5,
 )
 
 
