@@ -2,4 +2,40 @@
 
 from __future__ import annotations
 
-urlpatterns: list = []
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from annotation.api import campaigns, feedback, items, labeling
+from annotation.api.authentication import AUTHENTICATION
+
+app_name = "api"
+
+urlpatterns = [
+    path("me/", campaigns.Me.as_view(), name="me"),
+    path("campaigns/", campaigns.Campaigns.as_view(), name="campaigns"),
+    path("campaigns/<slug:slug>/", campaigns.OneCampaign.as_view(), name="campaign"),
+    path("campaigns/<slug:slug>/open/", campaigns.Open.as_view(), name="open"),
+    path("campaigns/<slug:slug>/pause/", campaigns.Pause.as_view(), name="pause"),
+    path("campaigns/<slug:slug>/close/", campaigns.Close.as_view(), name="close"),
+    path("campaigns/<slug:slug>/guidelines/", campaigns.GuidelinesVersions.as_view(), name="guidelines"),
+    path("campaigns/<slug:slug>/protocol/", campaigns.ProtocolVersions.as_view(), name="protocol"),
+    path("campaigns/<slug:slug>/progress/", campaigns.Progress.as_view(), name="progress"),
+    path("campaigns/<slug:slug>/agreement/", campaigns.Agreement.as_view(), name="agreement"),
+    path("campaigns/<slug:slug>/items/", items.Items.as_view(), name="items"),
+    path("campaigns/<slug:slug>/items/import/", items.ImportItems.as_view(), name="items-import"),
+    path("campaigns/<slug:slug>/feedback/", feedback.Feedback.as_view(), name="feedback"),
+    path("campaigns/<slug:slug>/next/", labeling.Next.as_view(), name="next"),
+    path("campaigns/<slug:slug>/undo/", labeling.Undo.as_view(), name="undo"),
+    path("assignments/<int:assignment_id>/", labeling.OneAssignment.as_view(), name="assignment"),
+    path("assignments/<int:assignment_id>/heartbeat/", labeling.Heartbeat.as_view(), name="heartbeat"),
+    path("assignments/<int:assignment_id>/draft/", labeling.Draft.as_view(), name="draft"),
+    path("assignments/<int:assignment_id>/submit/", labeling.Submit.as_view(), name="submit"),
+    path("assignments/<int:assignment_id>/skip/", labeling.Skip.as_view(), name="skip"),
+    path("assignments/<int:assignment_id>/flag/", labeling.Flag.as_view(), name="flag"),
+    path("schema/", SpectacularAPIView.as_view(authentication_classes=AUTHENTICATION), name="schema"),
+    path(
+        "docs/",
+        SpectacularSwaggerView.as_view(url_name="api:schema", authentication_classes=AUTHENTICATION),
+        name="docs",
+    ),
+]

@@ -46,6 +46,7 @@ def submit(
     revises: uuid.UUID | str | None = None,
     protocol_version: int | None = None,
     guidelines_version: int | None = None,
+    assignment: Assignment | None = None,
     screen: Screen | None = None,
 ) -> Submission:
     """Stores the answer to one screen and gives its row; the same key with the same answer gives the same row again.
@@ -55,7 +56,7 @@ def submit(
         active_ms, total_ms: as the browser measured them; nonsense is ignored, and the total is the database's in any case.
         revises: id of the submission that this one corrects; it must be the latest one of the assignment.
         protocol_version, guidelines_version: what the page showed; another one than the lease's is a conflict.
-        screen: the screen, if the caller has made it already.
+        assignment, screen: if the caller has read them already (`access.assignment_for`, `screen_for`).
     Raises:
         NotFound: the assignment is somebody else's.
         Conflict `key_reused`: the key was used for another answer. `already_sent`: the assignment was answered with another
@@ -66,15 +67,8 @@ def submit(
     """
     key = _key(idempotency_key, "idempotency_key")
     revised = _key(revises, "revises") if revises else None
-    assignment = (
-        Assignment.objects.filter(pk=assignment_id, labeler=labeler)
-        .select_related("campaign", "item__prompt")
-        .first()
-        if isinstance(assignment_id, int) and 0 < assignment_id < 2**63
-        else None
-    )
-    if assignment is None:
-        raise NotFound(_("There is no such assignment for you."))
+    if assignment is None or assignment.pk != assignment_id or assignment.labeler_id != labeler.pk:
+        assignment = _own(labeler, assignment_id)
     digest = request_hash(answers)
     _check_versions(assignment, protocol_version, guidelines_version)
     rows = _feedback(assignment, answers, screen or screen_for(assignment))
@@ -222,6 +216,15 @@ def _feedback(assignment: Assignment, answers: Sequence[Answer], screen: Screen)
             }
         )
     return rows
+
+
+def _own(labeler: User, assignment_id: int) -> Assignment:
+    if isinstance(assignment_id, int) and 0 < assignment_id < 2**63:
+        mine = Assignment.objects.filter(pk=assignment_id, labeler=labeler)
+        assignment = mine.select_related("campaign", "item__prompt").first()
+        if assignment is not None:
+            return assignment
+    raise NotFound(_("There is no such assignment for you."))
 
 
 def _check_versions(

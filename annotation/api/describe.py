@@ -1,0 +1,133 @@
+"""What the API shows of each thing: lists of allowed fields, so that a new column is never shown by accident.
+
+What a labeler gets (`assignment`) names no source, no gold flag, no other person and no other answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from annotation.assignment.models import Assignment
+from annotation.assignment.selectors import guidelines, protocol, screen_for
+from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.items.models import Item
+from annotation.items.selectors import item_state
+from annotation.submissions.models import Feedback, Submission
+from feedback_types.base import Screen
+from feedback_types.protocol import dump_protocol
+
+
+def time(value: Any) -> str | None:
+    return value.isoformat().replace("+00:00", "Z") if value else None
+
+
+def campaign(row: Campaign) -> dict[str, Any]:
+    return {
+        "slug": row.slug,
+        "name": row.name,
+        "state": row.state,
+        "overlap": row.overlap,
+        "lease_s": row.lease_s,
+        "language": row.language,
+        "round": row.round_number,
+        "version": row.version,
+        "guidelines_version": guidelines(row.guidelines_id).number if row.guidelines_id else None,
+        "protocol_version": protocol(row.protocol_id).number if row.protocol_id else None,
+        "roles": sorted(set(getattr(row, "my_roles", []))),
+        "created_at": time(row.created_at),
+    }
+
+
+def guidelines_version(row: Guidelines) -> dict[str, Any]:
+    return {"number": row.number, "markdown": row.markdown, "created_at": time(row.created_at)}
+
+
+def protocol_version(row: Protocol) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "questions": dump_protocol(row.questions),
+        "created_at": time(row.created_at),
+    }
+
+
+def assignment(row: Assignment, screen: Screen | None = None) -> dict[str, Any]:
+    """Everything that is on the labeler's screen, and nothing else."""
+    screen = screen or screen_for(row)
+    asked = protocol(row.protocol_id)
+    return {
+        "id": row.pk,
+        "campaign": row.campaign.slug,
+        "state": Assignment.State(row.state).name.lower(),
+        "lease_until": time(row.lease_until),
+        "protocol_version": asked.number,
+        "guidelines_version": guidelines(row.guidelines_id).number,
+        "questions": dump_protocol(asked.questions),
+        "prompt": [{"role": m.role, "content": m.content} for m in screen.prompt],
+        "responses": [{"id": r.id, "text": r.text} for r in screen.responses],
+        "draft": row.draft,
+    }
+
+
+def submission(row: Submission) -> dict[str, Any]:
+    """A labeler's own answer, without its content."""
+    return {
+        "id": str(row.pk),
+        "assignment": row.assignment_id,
+        "revision": row.revision,
+        "supersedes": str(row.supersedes_id) if row.supersedes_id else None,
+        "status": row.status,
+        "submitted_at": time(row.submitted_at),
+    }
+
+
+def answers(rows: list[Any]) -> list[dict[str, Any]]:
+    return [{"question": a.question, "target": a.target, "payload": a.payload.dump()} for a in rows]
+
+
+def item(row: Item) -> dict[str, Any]:
+    """For those who oversee the campaign, or with `links` prefetched (`items.selectors.items_of`)."""
+    return {
+        "id": row.pk,
+        "external_id": row.external_id,
+        "round": row.round_number,
+        "state": item_state(row),
+        "overlap": row.overlap,
+        "counted": row.counted,
+        "prompt": row.prompt.messages,
+        "responses": [
+            {
+                "id": link.response_id,
+                "text": link.response.text,
+                "source": link.response.source,
+                "source_name": link.response.source_name,
+            }
+            for link in row.links  # type: ignore[attr-defined]
+        ],
+        "metadata": row.metadata,
+        "created_at": time(row.created_at),
+    }
+
+
+def feedback(row: Feedback) -> dict[str, Any]:
+    """One answer, under the labeler's pseudonym."""
+    sent = row.submission
+    return {
+        "id": row.pk,
+        "submission": str(sent.pk),
+        "item": sent.item_id,
+        "question": row.question,
+        "type": row.type,
+        "version": row.version,
+        "target": row.target_id,
+        "payload": row.payload,
+        "choice_set": row.choice_set,
+        "labeler": sent.labeler.pseudonym(sent.campaign_id),
+        "labeler_kind": sent.labeler_kind,
+        "status": sent.status,
+        "revision": sent.revision,
+        "protocol_version": sent.protocol_version,
+        "guidelines_version": sent.guidelines_version,
+        "active_ms": sent.active_ms,
+        "total_ms": sent.total_ms,
+        "submitted_at": time(sent.submitted_at),
+    }

@@ -1,0 +1,236 @@
+"""Shapes of requests and answers, for the OpenAPI document alone: what is accepted is decided by the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers as s
+
+
+def _object(name: str, **fields: Any) -> Any:
+    return inline_serializer(name, fields)
+
+
+def page_of(name: str, row: Any) -> Any:
+    """A page of a list."""
+    return _object(
+        f"{name}Page",
+        next=s.URLField(allow_null=True),
+        previous=s.URLField(allow_null=True),
+        results=row(many=True),
+    )
+
+
+class Message(s.Serializer):
+    role = s.ChoiceField(["system", "user", "assistant"])
+    content = s.CharField()
+
+
+class Campaign(s.Serializer):
+    slug = s.SlugField()
+    name = s.CharField(max_length=120)
+    state = s.ChoiceField(["draft", "open", "paused", "closed"])
+    overlap = s.IntegerField(min_value=1, max_value=100)
+    lease_s = s.IntegerField(min_value=30, max_value=604800)
+    language = s.CharField(max_length=10)
+    round = s.IntegerField()
+    version = s.IntegerField(help_text="Send it back as If-Match when changing the campaign.")
+    guidelines_version = s.IntegerField(allow_null=True)
+    protocol_version = s.IntegerField(allow_null=True)
+    roles = s.ListField(child=s.CharField())
+    created_at = s.DateTimeField()
+
+
+class NewCampaign(s.Serializer):
+    name = s.CharField(max_length=120)
+    slug = s.SlugField(required=False, max_length=60)
+    overlap = s.IntegerField(required=False, min_value=1, max_value=100, default=1)
+    lease_s = s.IntegerField(required=False, min_value=30, max_value=604800, default=1800)
+    language = s.CharField(required=False, max_length=10, default="en")
+    guidelines = s.CharField(required=False)
+    protocol = s.ListField(child=s.DictField(), required=False)
+
+
+class CampaignChanges(s.Serializer):
+    name = s.CharField(required=False, max_length=120)
+    overlap = s.IntegerField(required=False, min_value=1, max_value=100)
+    lease_s = s.IntegerField(required=False, min_value=30, max_value=604800)
+    language = s.CharField(required=False, max_length=10)
+    version = s.IntegerField(required=False, help_text="Instead of If-Match.")
+
+
+class Guidelines(s.Serializer):
+    number = s.IntegerField(read_only=True)
+    markdown = s.CharField()
+    created_at = s.DateTimeField(read_only=True)
+
+
+class Protocol(s.Serializer):
+    number = s.IntegerField(read_only=True)
+    questions = s.ListField(child=s.DictField())
+    created_at = s.DateTimeField(read_only=True)
+
+
+class ItemResponse(s.Serializer):
+    id = s.IntegerField()
+    text = s.CharField()
+    source = s.CharField()
+    source_name = s.CharField()
+
+
+class Item(s.Serializer):
+    id = s.IntegerField()
+    external_id = s.CharField(allow_null=True)
+    round = s.IntegerField()
+    state = s.ChoiceField(["waiting", "begun", "complete", "withdrawn"])
+    overlap = s.IntegerField()
+    counted = s.IntegerField()
+    prompt = Message(many=True)
+    responses = ItemResponse(many=True)
+    metadata = s.DictField(allow_null=True)
+    created_at = s.DateTimeField()
+
+
+class ImportResult(s.Serializer):
+    items = s.IntegerField()
+    updated = s.IntegerField()
+    unchanged = s.IntegerField()
+    responses = s.IntegerField()
+    slots = s.IntegerField()
+    duplicate_prompts = s.IntegerField()
+    seconds = s.FloatField()
+
+
+class ShownResponse(s.Serializer):
+    id = s.IntegerField()
+    text = s.CharField()
+
+
+class Assignment(s.Serializer):
+    id = s.IntegerField()
+    campaign = s.SlugField()
+    state = s.ChoiceField(["leased", "submitted", "skipped", "expired"])
+    lease_until = s.DateTimeField()
+    protocol_version = s.IntegerField()
+    guidelines_version = s.IntegerField()
+    questions = s.ListField(child=s.DictField())
+    prompt = Message(many=True)
+    responses = ShownResponse(many=True)
+    draft = s.DictField(allow_null=True)
+
+
+class Answer(s.Serializer):
+    question = s.CharField()
+    target = s.IntegerField(allow_null=True)
+    payload = s.DictField()
+
+
+class NextRequest(s.Serializer):
+    beyond = s.ListField(child=s.IntegerField(), required=False, help_text="Assignments you hold already.")
+
+
+class Next(s.Serializer):
+    assignment = Assignment(allow_null=True)
+    reason = s.ChoiceField(["", "empty", "paused", "closed", "draft"])
+
+
+class Submit(s.Serializer):
+    idempotency_key = s.UUIDField(
+        help_text="Drawn once for this answer; sent again until it is acknowledged."
+    )
+    answers = Answer(many=True)
+    active_ms = s.IntegerField(required=False)
+    device_class = s.CharField(required=False)
+    ui_version = s.CharField(required=False)
+    revises = s.UUIDField(required=False, allow_null=True)
+    protocol_version = s.IntegerField(required=False)
+    guidelines_version = s.IntegerField(required=False)
+    next = s.BooleanField(required=False, help_text="Also lease the next item, and give it in the answer.")
+    beyond = s.ListField(child=s.IntegerField(), required=False)
+
+
+class Submission(s.Serializer):
+    id = s.UUIDField()
+    assignment = s.IntegerField()
+    revision = s.IntegerField()
+    supersedes = s.UUIDField(allow_null=True)
+    status = s.ChoiceField(["counted", "late"])
+    submitted_at = s.DateTimeField()
+
+
+class Submitted(s.Serializer):
+    submission = Submission()
+    next = Assignment(allow_null=True, required=False)
+
+
+class Reason(s.Serializer):
+    reason = s.CharField()
+    note = s.CharField(required=False)
+
+
+class Draft(s.Serializer):
+    data = s.DictField()
+
+
+class Lease(s.Serializer):
+    id = s.IntegerField()
+    state = s.CharField()
+    lease_until = s.DateTimeField()
+
+
+class Reopened(s.Serializer):
+    submission = Submission()
+    assignment = Assignment()
+    answers = Answer(many=True)
+
+
+class Feedback(s.Serializer):
+    id = s.IntegerField()
+    submission = s.UUIDField()
+    item = s.IntegerField()
+    question = s.CharField()
+    type = s.CharField()
+    version = s.IntegerField()
+    target = s.IntegerField(allow_null=True)
+    payload = s.DictField()
+    choice_set = s.DictField()
+    labeler = s.CharField(help_text="A pseudonym, the same throughout the campaign.")
+    labeler_kind = s.ChoiceField(["human", "simulated", "ai"])
+    status = s.ChoiceField(["counted", "late"])
+    revision = s.IntegerField()
+    protocol_version = s.IntegerField()
+    guidelines_version = s.IntegerField()
+    active_ms = s.IntegerField(allow_null=True)
+    total_ms = s.IntegerField(allow_null=True)
+    submitted_at = s.DateTimeField()
+
+
+class Agreement(s.Serializer):
+    question = s.CharField()
+    type = s.CharField()
+    label = s.CharField()
+    alpha = s.FloatField(allow_null=True)
+    low = s.FloatField(allow_null=True)
+    high = s.FloatField(allow_null=True)
+    units = s.IntegerField()
+    answers = s.IntegerField()
+
+
+class Progress(s.Serializer):
+    """`campaign` for those who oversee it, `mine` for labelers; null for the others."""
+
+    campaign = s.DictField(allow_null=True)
+    mine = s.DictField(allow_null=True)
+
+
+class Me(s.Serializer):
+    username = s.CharField()
+    campaigns = Campaign(many=True)
+
+
+class Problem(s.Serializer):
+    code = s.CharField()
+    message = s.CharField()
+    fields = s.DictField(child=s.ListField(child=s.CharField()))  # type: ignore[assignment]
+    extra = s.DictField()

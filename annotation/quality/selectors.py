@@ -1,0 +1,265 @@
+"""How well labelers agree, what the group thinks, where eyes are needed.
+
+Everything is asked of the feedback types: `distance` and `consensus`. What AI judges say is left out unless it is asked
+for, and late answers do not count here either.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from django.db.models import CharField, Count, F, Max, Q
+from django.db.models.functions import MD5, Cast
+
+from annotation.assignment.models import Flag, Skip
+from annotation.campaigns.models import Campaign
+from annotation.items.models import Item
+from annotation.people.models import Membership, Role, User
+from annotation.submissions.models import Feedback, Submission
+from feedback_types import registry
+from feedback_types.base import FeedbackType
+from feedback_types.distances import krippendorff_alpha
+
+PEOPLE = (User.Kind.HUMAN.value, User.Kind.SIMULATED.value)
+MAX_ITEMS = 2_000  # beyond, a stable random sample of items is enough: the interval says how sure we are
+
+
+@dataclass(frozen=True)
+class QuestionAgreement:
+    """Krippendorff's alpha of one question with a bootstrap interval; None where nothing can be said yet."""
+
+    question: str
+    type: str
+    label: str
+    alpha: float | None
+    low: float | None
+    high: float | None
+    units: int
+    answers: int
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """What the group says to one question about one target of an item; `spread` is the mean distance of two answers."""
+
+    question: str
+    type: str
+    target: int | None
+    answers: int
+    payload: Any
+    spread: float | None
+
+
+@dataclass(frozen=True)
+class Disputed:
+    """An item on which labelers differ; `spread` is the largest mean distance over its questions."""
+
+    item_id: int
+    spread: float
+    question: str
+    answers: int
+
+
+@dataclass(frozen=True)
+class LabelerReport:
+    """One labeler in one campaign. `closeness` is 1 - mean distance to what others said about the same things."""
+
+    user: User
+    is_suspended: bool
+    answers: int
+    late: int
+    revised: int
+    skipped: int
+    flagged: int
+    median_active_s: float | None
+    closeness: float | None
+    compared: int
+    last_at: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class _Said:
+    labeler_id: int
+    item_id: int
+    target: int | None
+    question: str
+    type: FeedbackType
+    payload: Any
+
+
+def agreement(
+    campaign: Campaign, *, kinds: Sequence[str] = PEOPLE, resamples: int = 200
+) -> list[QuestionAgreement]:
+    """Agreement on each question, in the order of the campaign's protocol (older questions after them)."""
+    units: dict[tuple[str, str], dict[tuple[int, int | None], list[Any]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for said in _answers(campaign, kinds, at_least=2):
+        units[said.question, said.type.slug][said.item_id, said.target].append(said.payload)
+    titles = {
+        q.key: q.title or str(q.type.label)
+        for q in (campaign.protocol.questions if campaign.protocol else ())
+    }
+    places = {key: n for n, key in enumerate(titles)}
+    found = []
+    for (question, slug), answers in sorted(
+        units.items(), key=lambda u: (places.get(u[0][0], len(places)), u[0])
+    ):
+        result = krippendorff_alpha(list(answers.values()), registry.get(slug).distance, resamples=resamples)
+        found.append(
+            QuestionAgreement(
+                question,
+                slug,
+                titles.get(question, question),
+                result.alpha,
+                result.low,
+                result.high,
+                result.units,
+                result.answers,
+            )
+        )
+    return found
+
+
+def consensus(item: Item, *, kinds: Sequence[str] = PEOPLE) -> list[Consensus]:
+    """What the group says about one item, for each question and target that somebody answered."""
+    groups: dict[tuple[str, int | None], list[_Said]] = defaultdict(list)
+    for said in _answers(item.campaign, kinds, item_ids=[item.pk]):
+        groups[said.question, said.target].append(said)
+    found = []
+    for (question, target), answers in groups.items():
+        payloads = [said.payload for said in answers]
+        kind = answers[0].type
+        found.append(
+            Consensus(
+                question, kind.slug, target, len(payloads), kind.consensus(payloads), _spread(kind, payloads)
+            )
+        )
+    return found
+
+
+def most_disputed(campaign: Campaign, *, limit: int = 50, kinds: Sequence[str] = PEOPLE) -> list[Disputed]:
+    """Items with at least two answers, those with the widest differences first."""
+    groups: dict[int, dict[tuple[str, int | None], list[_Said]]] = defaultdict(lambda: defaultdict(list))
+    for said in _answers(campaign, kinds, at_least=2):
+        groups[said.item_id][said.question, said.target].append(said)
+    disputed = []
+    for item_id, questions in groups.items():
+        widest = max(
+            (
+                (_spread(answers[0].type, [said.payload for said in answers]) or 0.0, question, len(answers))
+                for (question, _target), answers in questions.items()
+                if len(answers) > 1
+            ),
+            default=None,
+        )
+        if widest and widest[0] > 0:
+            disputed.append(Disputed(item_id, widest[0], widest[1], widest[2]))
+    return sorted(disputed, key=lambda d: (-d.spread, d.item_id))[:limit]
+
+
+def labeler_reports(campaign: Campaign) -> list[LabelerReport]:
+    """One report for each labeler who was ever a member or answered, most answers first."""
+    rows: dict[int, dict[str, Any]] = {
+        row["labeler"]: row
+        for row in Submission.objects.filter(campaign=campaign)
+        .values("labeler")
+        .annotate(
+            answers=Count("pk", filter=_first()),
+            late=Count("pk", filter=_first(status="late")),
+            last=Max("submitted_at"),
+        )
+        .annotate(all=Count("pk"))
+    }
+    memberships = {
+        m.user_id: m
+        for m in Membership.objects.filter(campaign=campaign, role=Role.LABELER).select_related("user")
+    }
+    people = {u.pk: u for u in User.objects.filter(pk__in={*rows, *memberships})}
+    skipped = _per_labeler(Skip.objects.filter(assignment__campaign=campaign))
+    flagged = _per_labeler(Flag.objects.filter(assignment__campaign=campaign))
+    durations: dict[int, list[int]] = defaultdict(list)
+    recent = Submission.objects.filter(campaign=campaign, active_ms__isnull=False).order_by("-submitted_at")
+    for labeler_id, active_ms in recent.values_list("labeler_id", "active_ms")[:20_000]:
+        durations[labeler_id].append(active_ms)
+    closeness = _closeness(campaign)
+    reports = []
+    for user_id, user in people.items():
+        row = rows.get(user_id, {"answers": 0, "late": 0, "all": 0, "last": None})
+        near = closeness.get(user_id, [])
+        membership = memberships.get(user_id)
+        reports.append(
+            LabelerReport(
+                user=user,
+                is_suspended=membership is None or membership.suspended_at is not None,
+                answers=row["answers"],
+                late=row["late"],
+                revised=row["all"] - row["answers"],
+                skipped=skipped.get(user_id, 0),
+                flagged=flagged.get(user_id, 0),
+                median_active_s=statistics.median(durations[user_id]) / 1000 if durations[user_id] else None,
+                closeness=sum(near) / len(near) if near else None,
+                compared=len(near),
+                last_at=row["last"],
+            )
+        )
+    return sorted(reports, key=lambda r: (-r.answers, r.user.username))
+
+
+# --- Helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _answers(
+    campaign: Campaign, kinds: Sequence[str], *, at_least: int = 1, item_ids: Sequence[int] | None = None
+) -> Iterator[_Said]:
+    """Counted answers in their latest revision, of all items or of a stable random sample of them."""
+    if item_ids is None:
+        items = Item.objects.filter(campaign=campaign, counted__gte=at_least)
+        items = items.annotate(shuffled=MD5(Cast(F("pk"), CharField()))).order_by("shuffled")
+        item_ids = list(items.values_list("pk", flat=True)[:MAX_ITEMS])
+    rows = Feedback.objects.filter(
+        submission__campaign=campaign,
+        submission__item_id__in=item_ids,
+        submission__superseded_by=None,
+        submission__status=Submission.Status.COUNTED,
+        submission__labeler_kind__in=kinds,
+    ).order_by("id")
+    for labeler_id, item_id, target, question, slug, version, payload in rows.values_list(
+        "submission__labeler_id", "submission__item_id", "target_id", "question", "type", "version", "payload"
+    ):
+        kind = registry.get(slug)
+        yield _Said(labeler_id, item_id, target, question, kind, kind.load(payload, version))
+
+
+def _spread(kind: FeedbackType, payloads: Sequence[Any]) -> float | None:
+    distances = [kind.distance(a, b) for a, b in combinations(payloads, 2)]
+    return sum(distances) / len(distances) if distances else None
+
+
+def _closeness(campaign: Campaign) -> dict[int, list[float]]:
+    units: dict[tuple[str, str, int, int | None], list[_Said]] = defaultdict(list)
+    for said in _answers(campaign, PEOPLE, at_least=2):
+        units[said.question, said.type.slug, said.item_id, said.target].append(said)
+    near: dict[int, list[float]] = defaultdict(list)
+    for answers in units.values():
+        for a, b in combinations(answers, 2):
+            if a.labeler_id != b.labeler_id:
+                value = 1 - a.type.distance(a.payload, b.payload)
+                near[a.labeler_id].append(value)
+                near[b.labeler_id].append(value)
+    return near
+
+
+def _first(**conditions: Any) -> Any:
+
+    return Q(revision=0, **conditions)
+
+
+def _per_labeler(rows: Any) -> dict[int, int]:
+    return dict(rows.values_list("assignment__labeler").annotate(n=Count("pk")))
