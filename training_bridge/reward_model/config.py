@@ -26,140 +26,148 @@ class Parameters(BaseModel):
 
 class TrainParameters(Parameters):
     objective: Literal["joint", "bradley_terry"] = Field(
-        "joint",
+        default="joint",
         title="Objective",
         description="Joint: the likelihood of every type, with a rationality and a lapse for each labeler. "
         "Bradley-Terry: preference pairs alone, everybody equally reliable; the baseline.",
     )
     adapter: Literal["full", "lora"] = Field(
-        "full",
+        default="full",
         title="What is trained",
         description="All weights, or low-rank adapters that are merged when done (less memory).",
     )
-    epochs: float = Field(2.0, gt=0, le=100, title="Epochs", description="Passes over the training data.")
+    epochs: float = Field(
+        default=2.0, gt=0, le=100, title="Epochs", description="Passes over the training data."
+    )
     batch_items: int = Field(
-        16,
+        default=16,
         ge=1,
         title="Items a step",
         description="Screens per optimiser step, each with all of its feedback.",
     )
     pack_tokens: int = Field(
-        16_384,
+        default=16_384,
         ge=64,
         title="Tokens a pack",
         description="Most tokens run at once; bounds memory, changes nothing learned.",
     )
     max_length: int = Field(
-        2048,
+        default=2048,
         ge=16,
         title="Longest text",
         description="In tokens, prompt included. Feedback on longer ones is left out, counted and reported.",
     )
     learning_rate: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         title="Learning rate",
         description="0 chooses by size: 5e-4 below 50 M weights, 5e-5 below 500 M, 1e-5 above; LoRA 2e-4.",
     )
     nuisance_rate: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         title="Learning rate of reliabilities",
         description="For rationalities, lapses and cutpoints; 0 means ten times the learning rate, and 0.02 at least. "
         "At the network's own rate they would not move (science: half of the gain is lost).",
     )
     warmup: float = Field(
-        0.1,
+        default=0.1,
         ge=0,
         le=1,
         title="Warm-up",
         description="Share of the steps over which the rate rises; then a cosine to 0.",
     )
     weight_decay: float = Field(
-        0.01, ge=0, title="Weight decay", description="On matrices of the network only."
+        default=0.01, ge=0, title="Weight decay", description="On matrices of the network only."
     )
     clip: float = Field(
-        1.0, gt=0, title="Gradient norm", description="Gradients of the network are clipped to it."
+        default=1.0, gt=0, title="Gradient norm", description="Gradients of the network are clipped to it."
     )
     center: float = Field(
-        0.01,
+        default=0.01,
         ge=0,
         title="Centring",
         description="Weight of (mean reward) squared, which fixes the origin of the reward.",
     )
     correlation: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=1,
         title="Correlation within a screen",
         description="Labels from one read repeat each other: n of them count as n / (1 + (n - 1) x this).",
     )
     anchor: str = Field(
-        "",
+        default="",
         title="Anchor type",
         description="The type whose rationality is 1 by definition; empty takes one that compares.",
     )
     rationality_sd: float = Field(
-        1.0, gt=0, title="Spread of labelers", description="Prior sd of a labeler's log-rationality."
+        default=1.0, gt=0, title="Spread of labelers", description="Prior sd of a labeler's log-rationality."
     )
     type_sd: float = Field(
-        1.0, gt=0, title="Spread of types", description="Prior sd of a type's log-rationality."
+        default=1.0, gt=0, title="Spread of types", description="Prior sd of a type's log-rationality."
     )
     lapse: float = Field(
-        0.05,
+        default=0.05,
         gt=0,
         lt=0.5,
         title="Lapse",
         description="Prior median of the share of answers given without looking.",
     )
     lapse_sd: float = Field(
-        1.0, gt=0, title="Spread of lapses", description="Prior sd of a labeler's lapse, in logits."
+        default=1.0, gt=0, title="Spread of lapses", description="Prior sd of a labeler's lapse, in logits."
     )
     use_margin: bool = Field(
-        False,
+        default=False,
         title="Use margins",
         description="Bradley-Terry only: the stated strength is a margin the rewards must clear.",
     )
     lora_rank: int = Field(
-        16,
+        default=16,
         ge=1,
         title="LoRA rank",
         description="Rank of the adapters on all linear layers; alpha is twice the rank.",
     )
     activation_checkpointing: bool = Field(
-        False, title="Recompute activations", description="A third more time for much less memory."
+        default=False, title="Recompute activations", description="A third more time for much less memory."
     )
     share_prompts: bool = Field(
-        True,
+        default=True,
         title="Share prompts",
         description="Run a prompt once for all of its responses in a pack. Exact.",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto",
+        default="auto",
         title="Number format",
         description="Of the weights; auto is float32, or bfloat16 below LoRA on a GPU. A GPU computes in bfloat16.",
     )
     checkpoint_steps: int = Field(
-        50, ge=1, title="Checkpoint every", description="Optimiser steps between checkpoints."
+        default=50, ge=1, title="Checkpoint every", description="Optimiser steps between checkpoints."
     )
     min_events: int = Field(
-        20, ge=1, title="Fewest answers", description="With fewer usable answers training is refused."
+        default=20, ge=1, title="Fewest answers", description="With fewer usable answers training is refused."
     )
     evaluate_epochs: bool = Field(
-        True, title="Watch held-out data", description="Score the held-out answers after each epoch."
+        default=True, title="Watch held-out data", description="Score the held-out answers after each epoch."
     )
 
 
 class EvaluateParameters(Parameters):
-    split: str = Field("test", title="Split", description="The side of the snapshot that is scored.")
-    pack_tokens: int = Field(16_384, ge=64, title="Tokens a pack", description="Most tokens run at once.")
+    split: str = Field(default="test", title="Split", description="The side of the snapshot that is scored.")
+    pack_tokens: int = Field(
+        default=16_384, ge=64, title="Tokens a pack", description="Most tokens run at once."
+    )
 
 
 class ScoreParameters(Parameters):
     tokens: bool = Field(
-        False, title="Token rewards", description="Also write the reward of each token, for a heat map."
+        default=False,
+        title="Token rewards",
+        description="Also write the reward of each token, for a heat map.",
     )
-    pack_tokens: int = Field(16_384, ge=64, title="Tokens a pack", description="Most tokens run at once.")
+    pack_tokens: int = Field(
+        default=16_384, ge=64, title="Tokens a pack", description="Most tokens run at once."
+    )
 
 
 P = TypeVar("P", bound=Parameters)
@@ -177,7 +185,7 @@ def parameters(kind: type[P], config: Mapping[str, Any]) -> P:
 
 
 def source(config: Mapping[str, Any], name: str) -> tuple[Path, str]:
-    """(path, sha256 or "") of what the config calls `name`, itself a path or {"path", "sha256"}.
+    """(path, sha256 or "") of what the config calls `name`, which is a path or {"path", "sha256"}.
 
     Raises Problem when it is not there.
     """

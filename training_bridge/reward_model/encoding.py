@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence as SequenceABC
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -27,7 +27,7 @@ FIXED_DATE = "01 Jan 2026"
 
 
 @dataclass(frozen=True)
-class Sequence:
+class Encoded:
     """Tokens of one (prompt, text). `text` ends with EOS; `ends` are the code points at which its other tokens end."""
 
     prompt: tuple[int, ...]
@@ -84,7 +84,7 @@ class Encoder:
             )
         self._prompts: dict[tuple[Message, ...], tuple[int, ...]] = {}
 
-    def prompt(self, messages: SequenceABC[Message]) -> tuple[int, ...]:
+    def prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """Tokens of a rendered prompt up to where the assistant speaks."""
         key = tuple(messages)
         if key not in self._prompts:
@@ -98,16 +98,16 @@ class Encoder:
             self._prompts[key] = tuple(rendered["input_ids"])
         return self._prompts[key]
 
-    def sequence(self, messages: SequenceABC[Message], text: str) -> Sequence:
+    def sequence(self, messages: Sequence[Message], text: str) -> Encoded:
         """Tokens of a prompt with a response. It may be longer than `max_length`; ask `fits`."""
         encoded = self.tokenizer(
             text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
         )
         # Tokens inside one character (an emoji is several bytes) all end where the character ends; ends never fall.
         ends = tuple(accumulate((end for _, end in encoded["offset_mapping"]), max))
-        return Sequence(self.prompt(messages), (*encoded["input_ids"], self.tokenizer.eos_token_id), ends)
+        return Encoded(self.prompt(messages), (*encoded["input_ids"], self.tokenizer.eos_token_id), ends)
 
-    def fits(self, sequence: Sequence) -> bool:
+    def fits(self, sequence: Encoded) -> bool:
         return len(sequence) <= self.max_length
 
     def fingerprint(self) -> dict[str, str]:

@@ -15,8 +15,7 @@ prefix on they add up to R exactly.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from collections.abc import Sequence as SequenceABC
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from torch import Tensor, nn
 
 from training_bridge.programs import Problem, write_json
 from training_bridge.reward_model import packing
-from training_bridge.reward_model.encoding import Encoder, Sequence
+from training_bridge.reward_model.encoding import Encoded, Encoder
 
 log = logging.getLogger("whetstone")
 
@@ -97,7 +96,7 @@ class RewardModel(nn.Module):
 
     # Scores
 
-    def forward(self, sequences: SequenceABC[Sequence], places: SequenceABC[Place]) -> Tensor:
+    def forward(self, sequences: Sequence[Encoded], places: Sequence[Place]) -> Tensor:
         """Scores at the places, (len(places),) float32, in their order."""
         if not places:
             return torch.zeros(0, device=self.device)
@@ -116,7 +115,7 @@ class RewardModel(nn.Module):
         weight = next(head.parameters())
         return head(hidden.to(weight.dtype)).squeeze(-1).float()
 
-    def _packed(self, sequences: SequenceABC[Sequence], places: SequenceABC[Place]) -> tuple[Tensor, Tensor]:
+    def _packed(self, sequences: Sequence[Encoded], places: Sequence[Place]) -> tuple[Tensor, Tensor]:
         layout = packing.layout(sequences, share_prompts=self.share_prompts, device=self.device)
         hidden = self.body(
             input_ids=layout.ids[None], position_ids=layout.positions[None], use_cache=False, segments=layout
@@ -124,7 +123,7 @@ class RewardModel(nn.Module):
         rows = [layout.row(p.sequence, p.position) for p in places]
         return hidden, torch.tensor(rows, device=hidden.device)
 
-    def _padded(self, sequences: SequenceABC[Sequence], places: SequenceABC[Place]) -> tuple[Tensor, Tensor]:
+    def _padded(self, sequences: Sequence[Encoded], places: Sequence[Place]) -> tuple[Tensor, Tensor]:
         longest = max(map(len, sequences))
         ids = torch.full((len(sequences), longest), self.encoder.tokenizer.pad_token_id, dtype=torch.long)
         for row, sequence in zip(ids, sequences, strict=True):
@@ -136,7 +135,7 @@ class RewardModel(nn.Module):
         rows = [p.sequence * longest + p.position for p in places]
         return hidden.flatten(0, 1), torch.tensor(rows, device=hidden.device)
 
-    def tokens_run(self, sequences: SequenceABC[Sequence]) -> int:
+    def tokens_run(self, sequences: Sequence[Encoded]) -> int:
         """Tokens that one forward over these sequences works on, padding included."""
         if self.packed:
             return packing.tokens_run(sequences, share_prompts=self.share_prompts)
@@ -171,9 +170,9 @@ class RewardModel(nn.Module):
 
         prompt = some(7)
         sequences = [
-            Sequence(prompt, some(5), ()),
-            Sequence(some(3), some(9), ()),
-            Sequence(prompt, some(4), ()),
+            Encoded(prompt, some(5), ()),
+            Encoded(some(3), some(9), ()),
+            Encoded(prompt, some(4), ()),
         ]
         places = [Place(i, p) for i, s in enumerate(sequences) for p in (2, len(s) - 1)]
         training = self.training
@@ -198,7 +197,7 @@ class RewardModel(nn.Module):
         """bfloat16 arithmetic on a GPU, plain on a CPU."""
         return torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda")
 
-    def compute(self, sequences: SequenceABC[Sequence], places: SequenceABC[Place]) -> Tensor:
+    def compute(self, sequences: Sequence[Encoded], places: Sequence[Place]) -> Tensor:
         """`forward` in the arithmetic that suits the device."""
         with self._compute():
             return self.forward(sequences, places)

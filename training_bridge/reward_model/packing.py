@@ -15,7 +15,7 @@ variable-length flash kernel, which computes in bfloat16.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence as SequenceABC
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -27,7 +27,7 @@ from torch.nn.attention.bias import causal_lower_right
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-from training_bridge.reward_model.encoding import Sequence
+from training_bridge.reward_model.encoding import Encoded
 
 NAME = "segments"
 
@@ -59,7 +59,7 @@ class Layout:
 
 
 def layout(
-    sequences: SequenceABC[Sequence], *, share_prompts: bool = True, device: torch.device | str = "cpu"
+    sequences: Sequence[Encoded], *, share_prompts: bool = True, device: torch.device | str = "cpu"
 ) -> Layout:
     """Pack sequences into one row; with `share_prompts`, equal prompts are run once."""
     ids: list[int] = []
@@ -71,7 +71,7 @@ def layout(
     for i, sequence in enumerate(sequences):
         by_prompt[sequence.prompt if share_prompts else i].append(i)
 
-    def add(tokens: SequenceABC[int], first: int, seen: list[int]) -> int:
+    def add(tokens: Sequence[int], first: int, seen: list[int]) -> int:
         start = len(ids)
         ids.extend(tokens)
         positions.extend(range(first, first + len(tokens)))
@@ -106,7 +106,7 @@ def layout(
     )
 
 
-def tokens_run(sequences: SequenceABC[Sequence], *, share_prompts: bool = True) -> int:
+def tokens_run(sequences: Sequence[Encoded], *, share_prompts: bool = True) -> int:
     """Tokens a layout of these sequences holds, without building it."""
     if not share_prompts:
         return sum(map(len, sequences))
