@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import template
-from django.utils.safestring import SafeString
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from annotation.rendering.markdown import render_markdown
 from annotation.rendering.plots import short
+from annotation.views.navigation import navigation
 
 register = template.Library()
 
@@ -35,3 +39,34 @@ def percent(value: Any, digits: int = 0) -> str:
 def lookup(mapping: Any, key: Any) -> Any:
     """`{{ labels|lookup:response.id }}`; an empty text when there is nothing under the key."""
     return mapping.get(key, "") if hasattr(mapping, "get") else ""
+
+
+@register.simple_tag
+def source_of(text: str) -> SafeString:
+    """The exact text of a response for scripts, as inert JSON."""
+    encoded = json.dumps({"text": text}, ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        encoded = encoded.replace(character, f"\\u{ord(character):04x}")
+    return mark_safe(f'<script type="application/json" class="response-source">{encoded}</script>')
+
+
+@register.simple_tag(takes_context=True, name="navigation")
+def navigation_tag(context: Any) -> list[dict[str, object]]:
+    """`{% navigation as entries %}`: what stands in the top bar for this person."""
+    request = context.get("request")
+    return navigation(request) if request is not None and hasattr(request, "user") else []
+
+
+@register.filter
+def last_message(prompt: Any) -> str:
+    """The last message of a prompt, for lists."""
+    return str(prompt.messages[-1]["content"]) if prompt.messages else ""
+
+
+@register.simple_tag
+def campaign_link(campaign: Any) -> SafeString:
+    """The campaign's name, linked to its own page where this installation has one."""
+    try:
+        return format_html('<a href="{}">{}</a>', reverse("campaign", args=[campaign.slug]), campaign.name)
+    except NoReverseMatch:
+        return format_html("{}", campaign.name)

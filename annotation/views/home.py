@@ -1,0 +1,119 @@
+"""Home (what is waiting for me), a labeler's own work, and how the pages look to one person."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import check_for_language
+
+from annotation import access
+from annotation.campaigns.models import Campaign
+from annotation.campaigns.selectors import campaign_progress, labeler_progress
+from annotation.people.models import Role
+from annotation.submissions.models import Submission
+from annotation.submissions.selectors import own_latest, summaries_of
+from annotation.views.navigation import STAFF
+from annotation.views.pages import page
+
+YEAR_S = 365 * 24 * 3600
+THEMES = ("light", "dark")
+ANSWERS_ON_A_PAGE = 20
+
+
+@page
+def home(request: HttpRequest) -> HttpResponse:
+    """Every campaign of this person with what it wants from each of their roles; what can be worked on comes first."""
+    order = {
+        Campaign.State.OPEN: 0,
+        Campaign.State.PAUSED: 1,
+        Campaign.State.DRAFT: 2,
+        Campaign.State.CLOSED: 3,
+    }
+    campaigns = sorted(
+        access.campaigns_for(request.user), key=lambda c: (order[Campaign.State(c.state)], c.name)
+    )
+    to_label: list[dict[str, Any]] = []
+    to_oversee: list[dict[str, Any]] = []
+    for campaign in campaigns:
+        roles = set(campaign.my_roles)  # type: ignore[attr-defined]
+        if Role.LABELER in roles and campaign.state != Campaign.State.DRAFT:
+            to_label.append({"campaign": campaign, "mine": labeler_progress(_user(request), campaign)})
+        if roles & STAFF:
+            to_oversee.append(
+                {
+                    "campaign": campaign,
+                    "progress": campaign_progress(campaign),
+                    "roles": sorted(roles & STAFF),
+                }
+            )
+    return render(request, "home.html", {"to_label": to_label, "to_oversee": to_oversee})
+
+
+@page
+def my_work(request: HttpRequest) -> HttpResponse:
+    """How am I doing: today, this week, for each campaign; my answers, which I may still change."""
+    user = _user(request)
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    week = midnight - dt.timedelta(days=midnight.weekday())
+    mine = Submission.objects.filter(labeler=user)
+    totals = mine.filter(revision=0).aggregate(
+        today=Count("pk", filter=Q(submitted_at__gte=midnight)),
+        week=Count("pk", filter=Q(submitted_at__gte=week)),
+        total=Count("pk"),
+    )
+    active_ms = mine.filter(submitted_at__gte=midnight).values_list("active_ms", flat=True)
+    campaigns = [
+        {"campaign": campaign, "mine": labeler_progress(user, campaign)}
+        for campaign in access.campaigns_for(user, Role.LABELER).order_by("name")
+    ]
+    answers = Paginator(own_latest(user).select_related("assignment__item__prompt"), ANSWERS_ON_A_PAGE)
+    shown = answers.get_page(request.GET.get("page"))
+    open_to = {row["campaign"].pk for row in campaigns if row["campaign"].state != Campaign.State.CLOSED}
+    rows = [
+        {"submission": s, "lines": summaries_of(s), "may_change": s.campaign_id in open_to}
+        for s in shown.object_list
+    ]
+    context = {
+        "totals": totals,
+        "active_minutes_today": sum(ms or 0 for ms in active_ms) / 60_000,
+        "campaigns": campaigns,
+        "rows": rows,
+        "shown": shown,
+    }
+    return render(request, "my_work.html", context)
+
+
+@page(methods=["POST"], is_public=True)
+def preferences(request: HttpRequest) -> HttpResponse:
+    """Language and look, kept in cookies so that the very first byte of a page is right."""
+    back = request.POST.get("next", "/")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        back = "/"
+    response = redirect(back)
+    options: dict[str, Any] = {
+        "max_age": YEAR_S,
+        "samesite": "Lax",
+        "secure": request.is_secure(),
+        "httponly": True,
+    }
+    theme = request.POST.get("theme", "")
+    if theme in THEMES:
+        response.set_cookie("theme", theme, **options)
+    elif theme:
+        response.delete_cookie("theme", samesite="Lax")
+    language = request.POST.get("language", "")
+    if language in dict(settings.LANGUAGES) and check_for_language(language):
+        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, **options)
+    return response
+
+
+def _user(request: HttpRequest) -> Any:
+    return request.user
