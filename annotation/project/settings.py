@@ -39,6 +39,7 @@ RUN_STOP_GRACE_S = envint(
 )  # to save and leave after SIGTERM
 RUN_SWEEP_S = envint("WHETSTONE_RUN_SWEEP_S", 15, low=1, high=600)
 RUN_METHODS = envlist(
+TRAIN_QUEUE = envstr("WHETSTONE_TRAIN_QUEUE", "train")  # where runs wait for a worker, such as one with a GPU
     "WHETSTONE_RUN_METHODS", []
 )  # modules with further METHODS, beside training_bridge/methods.py
 
@@ -189,7 +190,7 @@ AXES_FAILURE_LIMIT = 10  # per name and address together, so that nobody can loc
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True
-AXES_USERNAME_FORM_FIELD = "login"  # as allauth's form calls it
+AXES_USERNAME_CALLABLE = "annotation.project.accounts.login_name"
 AXES_LOCKOUT_CALLABLE = "annotation.project.accounts.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
