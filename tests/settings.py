@@ -19,7 +19,7 @@ if "WHETSTONE_DATA_DIR" not in os.environ:
     os.environ["WHETSTONE_DATA_DIR"] = os.environ["WHETSTONE_TEST_DIR"] = _made
 
 from annotation.project.settings import *  # noqa: F403
-from annotation.project.settings import BROKER_URL, DATABASES, STORAGES
+from annotation.project.settings import BROKER_URL, DATABASES, STATIC_ROOT, STORAGES
 
 if "WHETSTONE_TEST_DATABASE" in os.environ:  # a process that a test started
     DATABASES["default"]["NAME"] = os.environ["WHETSTONE_TEST_DATABASE"]
@@ -36,5 +36,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 AXES_ENABLED = False  # the test client signs in without a request; the lock-out has tests of its own
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

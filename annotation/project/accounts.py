@@ -14,6 +14,13 @@ class AccountAdapter(DefaultAccountAdapter):
         return bool(settings.OPEN_SIGNUP)
 
 
+def login_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
+    """The name under which axes counts failures: the same before, during and after a form of allauth is read."""
+    given = credentials or {}
+    name = given.get("username") or given.get("email") or request.POST.get("login") or ""
+    return str(name).strip().casefold()
+
+
 def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """429 with the time to wait, in words and as a header."""
     seconds = int(settings.AXES_COOLOFF_TIME * 3600)

@@ -1,5 +1,6 @@
 """`manage.py up`: the whole site on this machine, from nothing to a page; Ctrl-C stops all of it, the data stay."""
 
+import io
 import os
 import time
 from typing import Any
@@ -96,7 +97,7 @@ class Command(BaseCommand):
         if app is None:
             return ""
         command = load_command_class(app, "starter_campaign") if isinstance(app, str) else app
-        links = call_command(command, base_url=url, stdout=self.stdout)
+        links = call_command(command, base_url=url, stdout=io.StringIO())  # printed below the address
         self.step("starter campaign is there")
         return str(links or "")
 

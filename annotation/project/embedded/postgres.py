@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from functools import cached_property
+from glob import glob
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from annotation.project.embedded.places import DATABASE, DEFAULT_DATA_DIR, USER,
 OLDEST_MAJOR = 15
 NAMESPACE = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]
 ACCOUNTS = ("postgres", "nobody")
+INSTALLED = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -199,11 +201,7 @@ def find_binaries() -> Path:
         candidate = Path(place) / "pginstall" / "bin"
         if major_version(candidate) is not None:
             return candidate
-    installed = [
-        *Path("/usr/lib/postgresql").glob("*/bin"),
-        *Path("/opt/homebrew/opt").glob("postgresql@*/bin"),
-        *Path("/usr").glob("pgsql-*/bin"),
-    ]
+    installed = [Path(match) for pattern in INSTALLED for match in glob(pattern)]
     on_path = shutil.which("postgres")
     if on_path:
         installed.append(Path(on_path).resolve().parent)

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,11 +92,15 @@ def stop(process: subprocess.Popen[bytes], number: int, *, grace_s: float) -> in
 
 def _guard(end_signal: int, command: list[str]) -> int:
     """The guard: runs the command, passes signals on, and ends it when our standard input closes."""
-    import threading
-
+    received: list[int] = []
+    passed_on = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    for number in passed_on:
+        signal.signal(number, lambda number, frame: received.append(number))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, lambda received, frame: child.send_signal(received))
+    for number in passed_on:
+        signal.signal(number, lambda number, frame: child.send_signal(number))
+    for number in received:  # before there was a child to pass it to
+        child.send_signal(number)
 
     def watch() -> None:
         while os.read(0, 1024):

@@ -173,7 +173,8 @@ def web(port: int, *, host: str = "127.0.0.1", environment: dict[str, str] | Non
     """uvicorn; without a limit on its patience an open event stream would keep it from ever ending."""
     module = [
         "uvicorn", "annotation.project.asgi:application", "--host", host, "--port", str(port),
-        "--timeout-graceful-shutdown", "3", "--no-server-header", "--no-access-log", "--lifespan", "off", "--log-level", "info",
+        "--timeout-graceful-shutdown", "3", "--no-server-header", "--no-access-log", "--lifespan", "off",
+        "--log-level", "info",
     ]  # fmt: skip
     return Part("web", module, [(signal.SIGTERM, 8.0)], environment=environment or {})
 
