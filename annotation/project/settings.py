@@ -39,9 +39,9 @@ RUN_STOP_GRACE_S = envint(
 )  # to save and leave after SIGTERM
 RUN_SWEEP_S = envint("WHETSTONE_RUN_SWEEP_S", 15, low=1, high=600)
 RUN_METHODS = envlist(
-TRAIN_QUEUE = envstr("WHETSTONE_TRAIN_QUEUE", "train")  # where runs wait for a worker, such as one with a GPU
     "WHETSTONE_RUN_METHODS", []
 )  # modules with further METHODS, beside training_bridge/methods.py
+TRAIN_QUEUE = envstr("WHETSTONE_TRAIN_QUEUE", "train")  # where runs wait for a worker, such as one with a GPU
 
 # What kind of installation this is.
 DEBUG = envbool("WHETSTONE_DEBUG", False)
