@@ -1,7 +1,7 @@
 """What workers are woken for. Each task fetches nothing and decides nothing: it calls one function that claims its row.
 
-Queue `default`: snapshots and the sweeps. Queue `train`: runs, one at a time for each worker. A message is an id; it may be
-lost, come twice or come late, because the row says what is to be done.
+Queue `default`: snapshots and the sweeps. Queue `train` (settings.TRAIN_QUEUE): runs, one at a time for each worker. A
+message is an id; it may be lost, come twice or come late, because the row says what is to be done.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from training_bridge import runner
 from training_bridge.services import jobs, runs, snapshots
 
 
-@shared_task(queue="default")
+@shared_task
 def build_snapshot(snapshot_id: str) -> None:
     snapshots.build_snapshot(snapshot_id)
 
 
 # Acknowledged at once: a broker that delivers again after hours must not start a second training.
-@shared_task(queue="train", acks_late=False, reject_on_worker_lost=False)
+@shared_task(acks_late=False, reject_on_worker_lost=False)
 def execute_run(run_id: str) -> None:
     runner.execute(run_id)
 
 
-@shared_task(queue="default")
+@shared_task
 def sweep_jobs() -> None:
     """Takes up what has fallen silent, and sends again what was never taken."""
     snapshots.requeue_stale_snapshots()

@@ -12,7 +12,7 @@ from typing import Any
 
 
 def configs(manifest: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(config, [(split, file)]) for each view that has rows; a card can name files of one kind only, so `native/` is none."""
+    """(config, [(split, file)]) for each view that has rows; a card names files of one kind only, so not `native/`."""
     files = manifest["files"]
     found = []
     for view in manifest["views"]:

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -69,7 +69,6 @@ class Claim:
         def beat() -> None:
             while not ended.wait(settings.RUN_HEARTBEAT_S):
                 try:
-                    close_old_connections()
                     self.write()
                 except LostClaim:
                     return

@@ -24,10 +24,11 @@ from django.utils.translation import gettext as _
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid
 from annotation.items.models import Item, Prompt
-from annotation.items.services import add_items
+from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from feedback_types.protocol import arity
 from training_bridge.models import Checkpoint, Round, Run
 from training_bridge.services.checkpoints import live_promotion, promote
 from training_bridge.services.runs import start_run
@@ -208,32 +209,35 @@ def _open_next(round_: Round) -> None:
         return
     policy = new_policy_of(round_)
     opened = open_round(campaign=round_.campaign, actor=ours.created_by, policy=policy)
-    items = list(paired_items(ours, theirs, seed=opened.number))
-    add_items(campaign=round_.campaign, items=items, round_number=opened.number, actor=ours.created_by)
+    items = paired_items(ours, theirs, seed=opened.number)
+    add_items(campaign=opened.campaign, items=items, round_number=opened.number, actor=ours.created_by)
     if policy is not None:
         promote(campaign=round_.campaign, policy=policy, actor=ours.created_by)
 
 
-def paired_items(ours: Run, theirs: Run, *, seed: int) -> Iterator[dict[str, Any]]:
-    """An item for each prompt that both policies answered differently: one response of each, in random order."""
+def paired_items(ours: Run, theirs: Run, *, seed: int) -> Iterator[NewItem]:
+    """An item for each prompt that both policies answered differently: one response of each, in random order.
+
+    Where the protocol asks about a single response, the new policy's is shown.
+    """
+    _fewest, most = arity(ours.campaign.protocol.questions) if ours.campaign.protocol else (2, 2)
+    prompts = Prompt.objects.filter(campaign=ours.campaign).in_bulk()
     other = {row["id"]: row for row in sampled(theirs)}
     rng = random.Random(seed)
     for row in sampled(ours):
-        pair = other.get(row["id"])
-        if pair is None or pair["text"] == row["text"]:
+        pair, prompt = other.get(row["id"]), prompts.get(int(row["id"]))
+        if prompt is None or pair is None or pair["text"] == row["text"]:
             continue
         responses = [_response(row, ours), _response(pair, theirs)]
+        if most < 2:
+            del responses[1]
         rng.shuffle(responses)
-        yield {"prompt_id": int(row["id"]), "responses": responses}
+        yield NewItem(prompt, responses)
 
 
-def _response(row: Mapping[str, Any], run: Run) -> dict[str, Any]:
-    return {
-        "text": row["text"],
-        "checkpoint_id": run.parent_id,
-        "source_name": run.parent.name if run.parent else "",
-        "sampling": row["sampling"],
-    }
+def _response(row: Mapping[str, Any], run: Run) -> NewResponse:
+    name = run.parent.name if run.parent else ""
+    return NewResponse(row["text"], source_name=name, checkpoint_id=run.parent_id, sampling=row["sampling"])
 
 
 def sampled(run: Run) -> Iterator[dict[str, Any]]:

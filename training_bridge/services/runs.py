@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -178,4 +179,4 @@ def release_runs_of(worker: str) -> int:
 def send_run(run_id: str) -> None:
     from training_bridge import tasks
 
-    tasks.execute_run.delay(run_id)
+    tasks.execute_run.apply_async([run_id], queue=settings.TRAIN_QUEUE)

@@ -73,7 +73,7 @@ def build_snapshot(snapshot_id: str) -> None:
             )
             _wake_waiting_runs(snapshot_id)
     except jobs.LostClaim:
-        log.warning("Snapshot %s was taken over by another worker; this one wrote nothing.", snapshot_id)
+        log.warning("Snapshot %s was taken over by another worker; this one wrote nothing more.", snapshot_id)
     except builder.NoSpace as error:
         _fail(claim, error.strerror, _("Free some space where snapshots are kept, then take it again."))
     except OperationalError as error:
@@ -107,9 +107,12 @@ class _Progress:
 
 
 def _fail(claim: jobs.Claim, error: str, advice: str) -> None:
-    with transaction.atomic():
-        claim.write(status=Snapshot.Status.FAILED, error=error, advice=advice, progress=None)
-        _fail_waiting_runs(claim.pk)
+    try:
+        with transaction.atomic():
+            claim.write(status=Snapshot.Status.FAILED, error=error, advice=advice, progress=None)
+            _fail_waiting_runs(claim.pk)
+    except jobs.LostClaim:
+        log.warning("Snapshot %s was taken over; its failure here is not recorded: %s", claim.pk, error)
 
 
 def _give_up(snapshot: Snapshot) -> None:
