@@ -31,16 +31,10 @@ DEFAULT_POLICY = envstr("WHETSTONE_POLICY", "embedded")  # or a hub id, or a loc
 # Jobs. A worker shows a sign of life every RUN_HEARTBEAT_S; after RUN_STALE_S of silence another takes the job up.
 RUN_HEARTBEAT_S = envint("WHETSTONE_RUN_HEARTBEAT_S", 15, low=1, high=600)
 RUN_STALE_S = envint("WHETSTONE_RUN_STALE_S", 120, low=2, high=3600)
-RUN_RESEND_S = envint(
-    "WHETSTONE_RUN_RESEND_S", 60, low=1, high=3600
-)  # what is still queued wakes a worker again
-RUN_STOP_GRACE_S = envint(
-    "WHETSTONE_RUN_STOP_GRACE_S", 45, low=1, high=600
-)  # to save and leave after SIGTERM
+RUN_RESEND_S = envint("WHETSTONE_RUN_RESEND_S", 60, low=1, high=3600)  # a queued one wakes a worker again
+RUN_STOP_GRACE_S = envint("WHETSTONE_RUN_STOP_GRACE_S", 45, low=1, high=600)  # to save after SIGTERM
 RUN_SWEEP_S = envint("WHETSTONE_RUN_SWEEP_S", 15, low=1, high=600)
-RUN_METHODS = envlist(
-    "WHETSTONE_RUN_METHODS", []
-)  # modules with further METHODS, beside training_bridge/methods.py
+RUN_METHODS = envlist("WHETSTONE_RUN_METHODS", [])  # modules with METHODS, beside training_bridge/methods.py
 TRAIN_QUEUE = envstr("WHETSTONE_TRAIN_QUEUE", "train")  # where runs wait for a worker, such as one with a GPU
 
 # What kind of installation this is.

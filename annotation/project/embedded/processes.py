@@ -99,8 +99,8 @@ def _guard(end_signal: int, command: list[str]) -> int:
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     for number in passed_on:
         signal.signal(number, lambda number, frame: child.send_signal(number))
-    for number in received:  # before there was a child to pass it to
-        child.send_signal(number)
+    for early in received:  # before there was a child to pass it to
+        child.send_signal(early)
 
     def watch() -> None:
         while os.read(0, 1024):

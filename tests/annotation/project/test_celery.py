@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.conf import settings
 from kombu import Connection
+from kombu.exceptions import OperationalError
 
 from annotation.project.celery import app, collect_beat_schedule
 
@@ -66,7 +67,7 @@ def test_a_broker_that_is_away_is_noticed_at_once(tmp_path):
     away.conf.update({name: app.conf[name] for name in ("broker_transport_options", "task_publish_retry")})
     began = time.monotonic()
 
-    with pytest.raises(away.connection_for_write().connection_errors + (Exception,), match="none.sock"):
+    with pytest.raises(OperationalError, match=r"none\.sock"):
         away.send_task("annotation.tasks.anything")
 
     assert time.monotonic() - began < 2

@@ -100,16 +100,28 @@ def test_the_message_about_a_weak_secret_does_not_repeat_it(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("address", "expected"),
+    ("address", "user", "password", "host", "port", "options"),
     [
         (
-            "postgresql://ada:p%40ss@db.example:6543/judgements?sslmode=require",
-            {"USER": "ada", "PASSWORD": "p@ss", "HOST": "db.example", "PORT": "6543", "NAME": "judgements", "OPTIONS": {"sslmode": "require"}},
+            "postgresql://ada:p%40ss@db.example:6543/w?sslmode=require",
+            "ada",
+            "p@ss",
+            "db.example",
+            "6543",
+            {"sslmode": "require"},
         ),
-        ("postgres:///judgements?host=/run/pg", {"USER": "", "PASSWORD": "", "HOST": "/run/pg", "PORT": "", "NAME": "judgements", "OPTIONS": {}}),
+        ("postgres:///w?host=/run/pg", "", "", "/run/pg", "", {}),
     ],
-)  # fmt: skip
-def test_envdb_reads_addresses_as_libpq_does(monkeypatch, address, expected):
+)
+def test_envdb_reads_addresses_as_libpq_does(monkeypatch, address, user, password, host, port, options):
     monkeypatch.setenv(NAME, address)
 
-    assert envdb(NAME) == {"ENGINE": "django.db.backends.postgresql", **expected}
+    assert envdb(NAME) == {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "w",
+        "USER": user,
+        "PASSWORD": password,
+        "HOST": host,
+        "PORT": port,
+        "OPTIONS": options,
+    }

@@ -149,7 +149,8 @@ def test_a_wrong_environment_stops_the_process_with_the_name_of_the_variable(tmp
 
 def test_the_deployment_check_finds_nothing_in_production(tmp_path):
     code = (
-        "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'annotation.project.settings'; import django; django.setup(); "
+        "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'annotation.project.settings'; "
+        "import django; django.setup(); "
         "from django.core.management import call_command; call_command('check', deploy=True, fail_level='WARNING')"
     )
     done = run(code, PRODUCTION, tmp_path)

@@ -57,7 +57,8 @@ def hold(places: Places, *services: str) -> subprocess.Popen[str]:
     code = (
         "import sys; from pathlib import Path; from annotation.project import embedded; "
         "places = embedded.Places(Path(sys.argv[1])); embedded.ensure_running(*sys.argv[2:], places=places); "
-        "print('ready', next(places.postgres_dir.glob('*/postmaster.pid')).read_text().split()[0], flush=True); sys.stdin.read()"
+        "file = next(places.postgres_dir.glob('*/postmaster.pid')); "
+        "print('ready', file.read_text().split()[0], flush=True); sys.stdin.read()"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code, str(places.data_dir), *(services or ("postgres",))],
