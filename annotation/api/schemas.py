@@ -102,6 +102,15 @@ class ImportResult(s.Serializer):
     seconds = s.FloatField()
 
 
+class AssignRequest(s.Serializer):
+    labeler = s.CharField()
+
+
+class Assigned(s.Serializer):
+    assignment = s.IntegerField()
+    lease_until = s.DateTimeField()
+
+
 class ShownResponse(s.Serializer):
     id = s.IntegerField()
     text = s.CharField()

@@ -23,6 +23,7 @@ urlpatterns = [
     path("campaigns/<slug:slug>/agreement/", campaigns.Agreement.as_view(), name="agreement"),
     path("campaigns/<slug:slug>/items/", items.Items.as_view(), name="items"),
     path("campaigns/<slug:slug>/items/import/", items.ImportItems.as_view(), name="items-import"),
+    path("campaigns/<slug:slug>/items/<int:item_id>/assign/", items.AssignItem.as_view(), name="item-assign"),
     path("campaigns/<slug:slug>/feedback/", feedback.Feedback.as_view(), name="feedback"),
     path("campaigns/<slug:slug>/next/", labeling.Next.as_view(), name="next"),
     path("campaigns/<slug:slug>/undo/", labeling.Undo.as_view(), name="undo"),

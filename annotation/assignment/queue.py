@@ -102,13 +102,15 @@ WITH me AS MATERIALIZED (
   RETURNING a.id
 ), adv AS (
   UPDATE annotation_labelercursor c
-  SET pos = greatest(c.pos, (SELECT pos FROM gone)), held = ARRAY(SELECT id FROM live) || (SELECT id FROM ins)
+  SET pos = {passed}, held = ARRAY(SELECT id FROM live) || (SELECT id FROM ins)
   WHERE c.campaign_id = %(campaign)s AND c.labeler_id = %(labeler)s AND EXISTS (SELECT 1 FROM ins)
 )
 SELECT id, true FROM ins UNION ALL SELECT id, false FROM again
 """
-NEXT_AHEAD = NEXT.format(start="(SELECT pos FROM me)")
-NEXT_BEHIND = NEXT.format(start="-1")
+PASSED = "greatest(c.pos, (SELECT pos FROM gone))"
+NEXT_AHEAD = NEXT.format(start="(SELECT pos FROM me)", passed=PASSED)
+NEXT_BEHIND = NEXT.format(start="-1", passed=PASSED)
+NAMED = NEXT.format(start="-1 AND s.item_id = %(item)s", passed="c.pos")
 
 # Nothing ahead of the cursor is for this labeler: pass it by, so that asking again costs nothing.
 PASS_BY = """
@@ -156,6 +158,39 @@ def take_next(
         if not rows:
             _run(PASS_BY, params)
     return (rows[0][0], rows[0][1]) if rows else None
+
+
+def take_named(
+    *,
+    campaign_id: int,
+    item_id: int,
+    labeler_id: int,
+    labeler_name: str,
+    protocol_id: int | None,
+    guidelines_id: int | None,
+    lease_s: int,
+) -> int | None:
+    """A lease of one named item, by the same rules; the cursor stays where it is. None if no place of it is free for this
+    labeler, or the labeler holds two leases already."""
+    params = {
+        "campaign": campaign_id,
+        "item": item_id,
+        "labeler": labeler_id,
+        "name": labeler_name,
+        "protocol": protocol_id,
+        "guidelines": guidelines_id,
+        "lease_s": lease_s,
+        "fresh": True,
+        "seed": secrets.randbits(62),
+    }
+    _run(OPEN_CURSOR, params)
+    _run(LOCK_CURSOR, params)
+    held = _run(
+        "SELECT held FROM annotation_labelercursor WHERE campaign_id = %(campaign)s AND labeler_id = %(labeler)s",
+        params,
+    )
+    rows = _run(NAMED, params | {"beyond": held[0][0]})
+    return rows[0][0] if rows else None
 
 
 def _live(params: dict[str, Any]) -> int:

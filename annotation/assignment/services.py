@@ -20,7 +20,7 @@ from annotation.assignment.models import Assignment, Flag, FlagReason, Skip, Ski
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from annotation.items.models import Item
-from annotation.people.models import AuditEvent, User
+from annotation.people.models import AuditEvent, Membership, Role, User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
 
@@ -59,6 +59,50 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
     assignment.campaign = campaign
     assignment.labeler = labeler
     return assignment
+
+
+@in_transaction
+def assign_item(*, actor: User, campaign: Campaign, item_id: int, labeler: User) -> Assignment:
+    """Gives one named item to one labeler of an open campaign, out of turn; their place in the queue stays what it was.
+
+    Raises NotFound for an item of another campaign; Invalid if the person is no labeler here; Conflict `not_open`, or
+    `no_place` when every place is taken, the labeler had the item before, or holds two items now.
+    """
+    if not Item.objects.filter(pk=item_id, campaign=campaign).exists():
+        raise NotFound(_("There is no such item in this campaign."))
+    if not Membership.objects.filter(
+        campaign=campaign, user=labeler, role=Role.LABELER, suspended_at=None
+    ).exists():
+        message = _("%(name)s is not a labeler of this campaign; invite them first.") % {
+            "name": labeler.username
+        }
+        raise Invalid(message, fields={"labeler": [message]})
+    if not campaign.is_open:
+        raise Conflict(_("The campaign is not open; open it to hand out items."), code="not_open")
+    assignment_id = queue.take_named(
+        campaign_id=campaign.pk,
+        item_id=item_id,
+        labeler_id=labeler.pk,
+        labeler_name=labeler.username,
+        protocol_id=campaign.protocol_id,
+        guidelines_id=campaign.guidelines_id,
+        lease_s=campaign.lease_s,
+    )
+    if assignment_id is None:
+        raise Conflict(
+            _(
+                "The item has no free place for this labeler: it is fully taken, they had it before, or they hold two items."
+            ),
+            code="no_place",
+        )
+    record_audit(
+        actor=actor,
+        campaign=campaign,
+        action="item.assign",
+        target=f"item:{item_id}",
+        after={"labeler": labeler.pk, "assignment": assignment_id},
+    )
+    return Assignment.objects.select_related("item__prompt", "campaign").get(pk=assignment_id)
 
 
 @in_transaction
