@@ -25,13 +25,14 @@ COLLISIONS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailu
 def in_transaction(service: Callable[P, R]) -> Callable[P, R]:
     """Runs a service in a transaction; after a deadlock or serialization failure it starts again, three times in all.
 
-    Inside another transaction it neither commits nor retries: the outermost service does.
+    Inside another transaction it is a savepoint: what a refused service wrote is undone, and the outermost one commits.
     """
 
     @functools.wraps(service)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         if transaction.get_connection().in_atomic_block:
-            return service(*args, **kwargs)
+            with transaction.atomic():
+                return service(*args, **kwargs)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with transaction.atomic():
