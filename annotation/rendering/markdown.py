@@ -57,6 +57,7 @@ ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "target"},
     "li": {"value", "dir"},
     "ol": {"start", "dir"},
+    "table": {"dir", "tabindex"},
     **MATHML_ATTRIBUTES,
 }
 CLASSES = {
@@ -214,6 +215,8 @@ def _open_block(self: RendererHTML, tokens: Sequence[Token], i: int, options: An
         token.attrJoin("class", "num")
     token.attrs.pop("style", None)
     token.attrSet("dir", "auto")
+    if token.type == "table_open":
+        token.attrSet("tabindex", "0")  # a wide one scrolls, and must do so by keyboard too
     if token.type == "list_item_open" and token.info:
         token.attrSet("value", token.info)
     return self.renderToken(tokens, i, options, env)

@@ -35,7 +35,7 @@ MATHML_TAGS = frozenset(
     munderover""".split()
 )
 MATHML_ATTRIBUTES: dict[str, set[str]] = {
-    "math": {"display"},
+    "math": {"display", "tabindex"},
     "mo": {"stretchy", "fence", "separator", "accent", "movablelimits"},
     "mi": {"mathvariant"},
     "mn": {"mathvariant"},
@@ -82,6 +82,8 @@ def to_mathml(latex: str, display: str) -> str | None:
     except _REFUSED:
         return None
     tree.attrib.pop("xmlns", None)
+    if display == "block":
+        tree.set("tabindex", "0")  # a long one scrolls, and must do so by keyboard too
     for element in tree.iter():
         if element.tag not in MATHML_TAGS or (element.text or "").startswith("\\"):
             return None  # an unknown command, or something that hides its content

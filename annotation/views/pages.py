@@ -18,6 +18,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext as _
+from django.views.decorators.gzip import gzip_page
 
 from annotation.errors import Refused
 
@@ -31,6 +32,7 @@ def page(
     if view is None:
         return functools.partial(page, methods=methods, is_public=is_public)
 
+    @gzip_page  # with random padding, so that the length says nothing about the token in the page
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in methods:

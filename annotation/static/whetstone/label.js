@@ -710,8 +710,10 @@
   // --- Notices ------------------------------------------------------------------------------------------------------------------
 
   function toast(text, { tone = "info", sticky = false, action = null, link = null } = {}) {
+    for (const old of document.querySelectorAll(".toast")) if (!old.dataset.sticky || old.firstChild.textContent === text) old.remove();
     const box = document.createElement("div");
     box.className = "toast";
+    if (sticky) box.dataset.sticky = "1";
     box.dataset.tone = tone;
     box.setAttribute("role", tone === "bad" ? "alert" : "status");
     box.append(Object.assign(document.createElement("span"), { textContent: text }));
@@ -733,7 +735,7 @@
 
   // --- Views: raw text, differences, scrolling apart ---------------------------------------------------------------------------------
 
-  const MAX_DIFF_WORDS = 3_000;
+  const MAX_DIFF_PAIRS = 9_000_000; // two bytes each
   const view = {
     isApart: false,
     raw(screen = current) {
@@ -798,7 +800,7 @@
   function differences(a, b) {
     const split = (text) => text.match(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]|[\p{L}\p{N}_'’]+|\s+|[^\p{L}\p{N}\s]/gu) || [];
     const [x, y] = [split(a), split(b)];
-    if (x.length > MAX_DIFF_WORDS || y.length > MAX_DIFF_WORDS) return null;
+    if (x.length * y.length > MAX_DIFF_PAIRS || Math.max(x.length, y.length) > 60_000) return null;
     const width = y.length + 1;
     const table = new Uint16Array((x.length + 1) * width);
     for (let i = x.length - 1; i >= 0; i--) {

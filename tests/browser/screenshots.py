@@ -1,0 +1,147 @@
+"""Every page, as every role, wide and narrow, light and dark: PNG files to look at.
+
+    python -m tests.browser.screenshots OUT http://127.0.0.1:8000 labeler=/sign-in/…/ admin=/sign-in/…/
+    python -m tests.browser.screenshots OUT --own          on a small site of its own with the cast of the tests
+
+A page joins by a line in PAGES: the role that sees it, its url name, and its arguments ("campaign" is the slug).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDTHS = {"wide": (1440, 900), "narrow": (390, 844)}
+THEMES = ("light", "dark")
+
+
+class Page(NamedTuple):
+    role: str  # labeler, reviewer, admin, researcher or nobody
+    name: str  # of the url
+    arguments: tuple[str, ...] = ()
+
+
+PAGES = (
+    Page("nobody", "account_login"),
+    Page("nobody", "account_signup"),
+    Page("labeler", "home"),
+    Page("labeler", "my_work"),
+    Page("labeler", "label", ("campaign",)),
+    Page("labeler", "label_undo", ("campaign",)),
+    Page("labeler", "guidelines", ("campaign",)),
+    Page("labeler", "account_change_password"),
+    Page("labeler", "mfa_index"),
+    Page("admin", "home"),
+    Page("admin", "campaigns"),
+    Page("admin", "campaign", ("campaign",)),
+    Page("admin", "campaign_items", ("campaign",)),
+    Page("admin", "campaign_quality", ("campaign",)),
+    Page("admin", "campaign_people", ("campaign",)),
+    Page("admin", "campaign_settings", ("campaign",)),
+    Page("admin", "campaign_new"),
+    Page("reviewer", "home"),
+    Page("reviewer", "disagreement", ("campaign",)),
+    Page("researcher", "home"),
+    Page("researcher", "data"),
+    Page("researcher", "runs"),
+    Page("researcher", "models"),
+    Page("researcher", "rounds"),
+)
+
+
+def addresses(arguments: dict[str, str]) -> list[tuple[Page, str]]:
+    """The pages that this installation has, with their addresses."""
+    from django.urls import NoReverseMatch, reverse
+
+    found = []
+    for page in PAGES:
+        try:
+            found.append((page, reverse(page.name, args=[arguments[a] for a in page.arguments])))
+        except NoReverseMatch:
+            continue  # a page of a part that is not installed
+    return found
+
+
+def take_all(
+    browser: Any,
+    url: str,
+    out: Path,
+    sign_in: Callable[[Any, str], None],
+    arguments: dict[str, str],
+    only: str = "",
+) -> list[str]:
+    """Writes OUT/<role>-<name>-<width>-<theme>.png; returns what consoles complained about."""
+    out.mkdir(parents=True, exist_ok=True)
+    problems: list[str] = []
+    for width, (w, h) in WIDTHS.items():
+        for theme in THEMES:
+            for role in ("nobody", "labeler", "reviewer", "admin", "researcher"):
+                pages = [
+                    (p, a) for p, a in addresses(arguments) if p.role == role and only in f"{p.role}-{p.name}"
+                ]
+                if not pages:
+                    continue
+                context = browser.new_context(
+                    base_url=url, viewport={"width": w, "height": h}, color_scheme=theme
+                )
+                shown = context.new_page()
+                shown.on(
+                    "console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None
+                )
+                if role != "nobody":
+                    sign_in(shown, role)
+                for page, address in pages:
+                    shown.goto(address, wait_until="load")
+                    shown.wait_for_timeout(150)
+                    is_screen = page.name.startswith("label")
+                    target = out / f"{role}-{page.name}-{width}-{theme}.png"
+                    shown.screenshot(path=str(target), full_page=not is_screen)
+                context.close()
+    return problems
+
+
+def readme_picture(browser: Any, url: str, sign_in: Callable[[Any, str], None], campaign: str) -> None:
+    """docs/img/labeling.png: the labeling screen in the middle of an answer."""
+    target = ROOT / "docs" / "img" / "labeling.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    context = browser.new_context(
+        base_url=url, viewport={"width": 1280, "height": 800}, color_scheme="light", device_scale_factor=1.5
+    )
+    page = context.new_page()
+    sign_in(page, "labeler")
+    page.goto(f"/campaigns/{campaign}/label/")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(900)
+    page.screenshot(path=str(target))
+    context.close()
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    out, url, *rest = sys.argv[1:]
+    links = dict(pair.split("=", 1) for pair in rest if "=" in pair)
+
+    def sign_in(page: Any, role: str) -> None:
+        page.context.clear_cookies()
+        page.context.add_cookies([{"name": "sessionid", "value": links[role], "url": url}])
+
+    import django
+
+    django.setup()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        )
+        arguments = {"campaign": links["campaign"]}
+        for problem in take_all(browser, url, Path(out), sign_in, arguments, links.get("only", "")):
+            print("console:", problem)
+        if "only" not in links:
+            readme_picture(browser, url, sign_in, links["campaign"])
+
+
+if __name__ == "__main__":
+    main()

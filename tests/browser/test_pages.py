@@ -1,0 +1,92 @@
+"""Every page of PAGES: axe finds nothing, light and dark; the console is silent; nothing scrolls sideways at 390 px.
+
+With WHETSTONE_SCREENSHOTS=DIR the pictures are kept there.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from annotation.assignment.services import lease_next
+from tests.browser.scene import make_scene
+from tests.browser.screenshots import addresses, readme_picture, take_all
+from tests.cast import make_cast, send
+
+pytestmark = pytest.mark.browser
+
+PERSON = {"labeler": "lena", "reviewer": "rita", "admin": "adam", "researcher": "reza"}
+
+
+@pytest.fixture
+def scene(site):
+    cast = make_cast()
+    campaign = make_scene(cast)
+    send(lease_next(labeler=cast.lena, campaign=campaign))
+    return cast, campaign
+
+
+def axe_finds(page) -> list[str]:
+    """Violations, a line each. The engine is added past the CSP, which a page's own scripts cannot do."""
+    results = Axe().run(page, options={"resultTypes": ["violations"]})
+    return [
+        f"{v['id']}: {v['help']} {[n['html'][:160] for n in v['nodes'][:3]]}"
+        for v in results.response["violations"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(browser, site, scene, theme):
+    cast, campaign = scene
+    found, problems = [], []
+    for role in ("nobody", "labeler", "reviewer", "admin", "researcher"):
+        context = browser.new_context(base_url=site.url, color_scheme=theme, bypass_csp=True)
+        page = context.new_page()
+        page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
+        if role != "nobody":
+            site.sign_in(page, getattr(cast, PERSON[role]))
+        for entry, address in addresses({"campaign": campaign.slug}):
+            if entry.role == role:
+                page.goto(address)
+                found += [f"{role} {entry.name}: {line}" for line in axe_finds(page)]
+        context.close()
+    assert found == [] and problems == []
+
+
+def test_nothing_scrolls_sideways_on_a_phone(browser, site, scene):
+    cast, campaign = scene
+    wide = []
+    for role in ("nobody", "labeler", "reviewer", "admin", "researcher"):
+        context = browser.new_context(
+            base_url=site.url, viewport={"width": 390, "height": 844}, has_touch=True
+        )
+        page = context.new_page()
+        if role != "nobody":
+            site.sign_in(page, getattr(cast, PERSON[role]))
+        for entry, address in addresses({"campaign": campaign.slug}):
+            if entry.role == role:
+                page.goto(address)
+                over = page.evaluate(
+                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                )
+                if over > 0:
+                    wide.append((role, entry.name, over))
+        context.close()
+    assert wide == []
+
+
+def test_pictures(browser, site, scene):
+    """The pictures themselves are for people; here it is enough that every console stays silent while they are taken."""
+    cast, campaign = scene
+    out = os.environ.get("WHETSTONE_SCREENSHOTS")
+    if out is None:
+        assert addresses({"campaign": campaign.slug})
+        return
+
+    def sign_in(page, role):
+        site.sign_in(page, getattr(cast, PERSON[role]))
+
+    arguments = {"campaign": campaign.slug}
+    assert take_all(browser, site.url, Path(out), sign_in, arguments, os.environ.get("ONLY", "")) == []
+    readme_picture(browser, site.url, sign_in, campaign.slug)
