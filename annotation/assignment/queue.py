@@ -6,7 +6,7 @@ item costs the same whether ten items are open or a million, and nobody is given
 What always holds for an item that is not withdrawn:
 
     counted <= overlap                                  a CHECK of the table
-    slots + live leases + counted >= overlap            nobody starves; more only after an admin lowered the overlap
+    slots = max(0, overlap - counted - live leases)     nobody starves, nobody works in vain
 
 Rows are locked in the order cursor, assignment, item, slot. Time is the database's.
 """
@@ -290,6 +290,11 @@ def finish(assignment: Locked, *, is_wanted: bool) -> bool:
         {"id": assignment.id, "item": assignment.item_id, "wanted": wanted},
         prepare=True,
     )
+    if (
+        not counted[0][0] and assignment.state == LEASED
+    ):  # its place is still wanted if the campaign opens again
+        lock_items([assignment.item_id])
+        requeue([assignment.id])
     return bool(counted[0][0])
 
 
@@ -382,24 +387,27 @@ def fill(campaign_id: int, first_id: int, last_id: int) -> int:
         return cursor.rowcount
 
 
-def most_taken(campaign_id: int) -> int:
-    """The largest number of counted answers that any item of the campaign has."""
+def lock_writers(campaign_id: int) -> None:
+    """One who adds items or changes the overlap at a time, until the transaction ends; labelers are not held up."""
+    _run("SET LOCAL statement_timeout = 0")
+    _run("SELECT pg_advisory_xact_lock(%s)", [(0x5754 << 40) + campaign_id])
+
+
+def lock_all_items(campaign_id: int) -> int:
+    """Holds answers back until the transaction ends; gives the largest number of counted answers that an item has."""
     return _run(
-        "SELECT coalesce(max(counted), 0) FROM annotation_item WHERE campaign_id = %s", [campaign_id]
+        "SELECT coalesce(max(counted), 0) FROM (SELECT counted FROM annotation_item WHERE campaign_id = %s"
+        " ORDER BY id FOR NO KEY UPDATE) locked",
+        [campaign_id],
     )[0][0]
 
 
 def change_overlap(campaign_id: int, overlap: int) -> None:
-    """Gives every item the new overlap: adds slots at the tail, or removes free ones.
+    """Gives every item the new overlap: adds slots at the tail, or removes free ones; the items are locked.
 
     Leases that are out stay; an answer that then finds its item complete is kept as late.
     """
     params = {"campaign": campaign_id, "overlap": overlap}
-    _run(
-        "SELECT count(*) FROM (SELECT id FROM annotation_item WHERE campaign_id = %(campaign)s AND overlap <> %(overlap)s"
-        " ORDER BY id FOR NO KEY UPDATE) locked",
-        params,
-    )
     _run(
         "UPDATE annotation_item SET overlap = %(overlap)s WHERE campaign_id = %(campaign)s AND overlap <> %(overlap)s",
         params,

@@ -222,7 +222,8 @@ def change_overlap(*, campaign: Campaign, overlap: int) -> None:
 
     The campaign row itself is the caller's (`campaigns.services.change_campaign`), which also leaves the audit row.
     """
-    counted = queue.most_taken(campaign.pk)
+    queue.lock_writers(campaign.pk)
+    counted = queue.lock_all_items(campaign.pk)
     if counted > overlap:
         raise Conflict(
             _("Some items already have %(counted)d answers; choose an overlap of at least %(counted)d.")

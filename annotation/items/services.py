@@ -22,7 +22,7 @@ from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid
 from annotation.items import jsonl
 from annotation.items.models import Item, ItemResponse, Prompt, Response
-from annotation.items.writer import ItemRow, ResponseRow, Writer, lock_campaign_items
+from annotation.items.writer import ItemRow, ResponseRow, Writer
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
@@ -91,9 +91,6 @@ def import_items(
     started = time.monotonic()
     if campaign.state == Campaign.State.CLOSED:
         raise Conflict(_("The campaign is closed; open it again to add items."), code="campaign_closed")
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-    lock_campaign_items(campaign.pk)
     load = _Load(campaign, update)
     batch: list[jsonl.ParsedItem] = []
     n = 0
@@ -148,7 +145,6 @@ def add_items(
     Args: round_number: the campaign's own by default.
     Raises Invalid naming the item (from 0) and field, by the same rules as an import.
     """
-    lock_campaign_items(campaign.pk)
     limits = _arity(campaign)
     writer = Writer(campaign, campaign.round_number if round_number is None else round_number)
     ids: list[int] = []

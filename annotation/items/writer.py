@@ -30,17 +30,15 @@ class ItemRow(NamedTuple):
     priority: int = 0
 
 
-def lock_campaign_items(campaign_id: int) -> None:
-    """One writer of items for each campaign at a time, until the transaction ends; labelers are not held up."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [(0x5754 << 40) + campaign_id])
-
-
 class Writer:
-    """Collects the id range of what it writes, so that the slots can be filled in one shuffle at the end."""
+    """Holds the writers' lock, and the id range of what it wrote: the slots are filled in one shuffle at the end."""
 
     def __init__(self, campaign: Campaign, round_number: int) -> None:
+        queue.lock_writers(campaign.pk)
         self.campaign, self.round_number = campaign, round_number
+        self.overlap = Campaign.objects.values_list("overlap", flat=True).get(
+            pk=campaign.pk
+        )  # as it is under the lock
         self.first_id: int | None = None
         self.last_id = 0
         self.items = self.responses = 0
@@ -70,7 +68,7 @@ class Writer:
                     )
                 )
             items.append(
-                (item_id, campaign_id, prompt_id, row.external_id, self.round_number, row.priority, self.campaign.overlap,
+                (item_id, campaign_id, prompt_id, row.external_id, self.round_number, row.priority, self.overlap,
                  0, False, row.metadata and row.metadata.decode())
             )  # fmt: skip
             for position, response in enumerate(row.responses):

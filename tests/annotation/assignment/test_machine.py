@@ -1,0 +1,273 @@
+"""The queue against a model of it: random acts of people and admins, and after each step the promises I-2 to I-5, I-9.
+
+The model knows nothing of slots and cursors. It knows who holds what and how many answers an item has, and says which
+items a labeler may be given; the database must agree.
+"""
+
+import datetime as dt
+import uuid
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from annotation.assignment import services
+from annotation.assignment.models import Assignment, LabelerCursor
+from annotation.campaigns.models import Campaign
+from annotation.campaigns.services import change_campaign, close_campaign, open_campaign, pause_campaign
+from annotation.errors import Conflict
+from annotation.items.models import Item
+from annotation.items.services import NewItem, NewResponse, add_items, withdraw_items
+from annotation.people.models import User
+from annotation.submissions.models import Submission
+from annotation.submissions.services import submit
+from tests.cast import Cast, answer, make_campaign, make_user
+
+LABELERS = 4
+who = st.integers(0, LABELERS - 1)
+
+
+class Model:
+    """One item: how many answers it wants and has, and who did what with it."""
+
+    def __init__(self, overlap: int, author: int | None) -> None:
+        self.overlap, self.author = overlap, author
+        self.counted = 0
+        self.leased: set[int] = set()
+        self.gone: set[int] = set()  # answered or skipped it
+        self.withdrawn = False
+
+    @property
+    def free(self) -> int:
+        return 0 if self.withdrawn else max(0, self.overlap - self.counted - len(self.leased))
+
+    def may_go_to(self, labeler: int) -> bool:
+        return self.free > 0 and labeler not in self.leased | self.gone and labeler != self.author
+
+
+class QueueMachine(RuleBasedStateMachine):
+    people: list[User]
+    cast: Cast
+
+    @initialize(items=st.integers(1, 4), overlap=st.integers(1, 3))
+    def begin(self, items, overlap):
+        self.campaign = make_campaign(self.cast, items=0, overlap=overlap)
+        self.items: dict[int, Model] = {}
+        self.leases: dict[int, tuple[int, int]] = {}  # assignment -> labeler, item
+        self.expired: dict[int, tuple[int, int]] = {}
+        self.sent: dict[int, tuple[int, uuid.UUID, Submission]] = {}  # assignment -> labeler, key, latest
+        self.overlap, self.acknowledged = overlap, 0
+        self.add(items, None)
+
+    @rule(n=st.integers(1, 2), author=st.none() | who)
+    def add(self, n, author):
+        name = "policy" if author is None else self.people[author].username
+        ids = add_items(
+            campaign=self.campaign,
+            items=[NewItem("Q?", [NewResponse("A", source_name=name), NewResponse("B")]) for _n in range(n)],
+        )
+        self.items |= {item_id: Model(self.overlap, author) for item_id in ids}
+
+    @rule(labeler=who, behind=st.booleans())
+    def lease(self, labeler, behind):
+        """What comes must be allowed; nothing may come only when nothing is allowed."""
+        user = self.people[labeler]
+        LabelerCursor.objects.filter(labeler_id=user.pk).update(swept_at=None)  # as if a minute had passed
+        mine = sorted(a for a, (holder, _item) in self.leases.items() if holder == labeler)
+        got = services.lease_next(labeler=user, campaign=self.campaign, beyond=mine if behind else ())
+        if mine and not behind:
+            assert got.pk in mine if self.campaign.state in ("open", "paused") else got is None
+            return
+        allowed = {i for i, model in self.items.items() if model.may_go_to(labeler)}
+        if not self.campaign.is_open or len(mine) == 2:
+            assert got is None
+        elif got is None:
+            assert not allowed
+        else:
+            assert got.item_id in allowed and got.pk not in self.sent
+            self.items[got.item_id].leased.add(labeler)
+            self.leases[got.pk] = labeler, got.item_id
+            self.expired.pop(got.pk, None)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def send(self, data):
+        assignment_id = data.draw(st.sampled_from(sorted(self.leases)))
+        labeler, item_id = self.leases.pop(assignment_id)
+        model = self.items[item_id]
+        counts = self.campaign.state != Campaign.State.CLOSED and model.counted < model.overlap
+        model.leased.discard(labeler)
+        self._store(assignment_id, labeler, item_id, counts)
+
+    @precondition(lambda self: self.expired)
+    @rule(data=st.data())
+    def send_late(self, data):
+        assignment_id = data.draw(st.sampled_from(sorted(self.expired)))
+        labeler, item_id = self.expired.pop(assignment_id)
+        counts = self.campaign.state != Campaign.State.CLOSED and self.items[item_id].free > 0
+        self._store(assignment_id, labeler, item_id, counts)
+
+    def _store(self, assignment_id, labeler, item_id, counts):
+        key = uuid.uuid4()
+        sent = self._submit(assignment_id, labeler, key, 0)
+        assert sent.status == ("counted" if counts else "late")
+        self.items[item_id].counted += counts
+        self.items[item_id].gone.add(labeler)
+        self.sent[assignment_id] = labeler, key, sent
+        self.acknowledged += 1
+
+    def _submit(self, assignment_id, labeler, key, seed, **fields):
+        return submit(
+            labeler=self.people[labeler],
+            assignment_id=assignment_id,
+            idempotency_key=key,
+            answers=answer(Assignment.objects.get(pk=assignment_id), seed),
+            **fields,
+        )
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def send_again(self, data):
+        assignment_id = data.draw(st.sampled_from(sorted(self.sent)))
+        labeler, key, sent = self.sent[assignment_id]
+        seed = sent.revision % 2
+        assert self._submit(assignment_id, labeler, key, seed, revises=sent.supersedes_id).pk == sent.pk
+        with pytest.raises(Conflict) as refused:
+            self._submit(assignment_id, labeler, uuid.uuid4(), seed)
+        assert refused.value.code == "already_sent"
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def revise(self, data):
+        assignment_id = data.draw(st.sampled_from(sorted(self.sent)))
+        labeler, _key, sent = self.sent[assignment_id]
+        key = uuid.uuid4()
+        if self.campaign.state == Campaign.State.CLOSED:
+            with pytest.raises(Conflict):
+                self._submit(assignment_id, labeler, key, 0, revises=sent.pk)
+            return
+        new = self._submit(assignment_id, labeler, key, (sent.revision + 1) % 2, revises=sent.pk)
+        assert (new.revision, new.status) == (sent.revision + 1, sent.status)
+        self.sent[assignment_id] = labeler, key, new
+        self.acknowledged += 1
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def skip(self, data):
+        assignment_id = data.draw(st.sampled_from(sorted(self.leases)))
+        labeler, item_id = self.leases.pop(assignment_id)
+        services.skip(labeler=self.people[labeler], assignment_id=assignment_id, reason="other")
+        self.items[item_id].leased.discard(labeler)
+        self.items[item_id].gone.add(labeler)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def expire(self, data):
+        chosen = data.draw(st.sets(st.sampled_from(sorted(self.leases)), min_size=1))
+        Assignment.objects.filter(pk__in=chosen).update(lease_until=timezone.now() - dt.timedelta(seconds=1))
+        assert services.release_expired() == len(chosen)
+        for assignment_id in chosen:
+            labeler, item_id = self.expired[assignment_id] = self.leases.pop(assignment_id)
+            self.items[item_id].leased.discard(labeler)
+
+    @precondition(lambda self: self.expired)
+    @rule(data=st.data())
+    def come_back(self, data):
+        """A heartbeat takes an expired lease up again if its item has a place and the labeler a free hand."""
+        assignment_id = data.draw(st.sampled_from(sorted(self.expired)))
+        labeler, item_id = self.expired[assignment_id]
+        hands = sum(holder == labeler for holder, _item in self.leases.values())
+        if self.campaign.is_open and self.items[item_id].free and hands < 2:
+            services.heartbeat(labeler=self.people[labeler], assignment_id=assignment_id)
+            self.leases[assignment_id] = self.expired.pop(assignment_id)
+            self.items[item_id].leased.add(labeler)
+        else:
+            with pytest.raises(Conflict):
+                services.heartbeat(labeler=self.people[labeler], assignment_id=assignment_id)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def type_and_flag(self, data):
+        assignment_id = data.draw(st.sampled_from(sorted(self.leases)))
+        user = self.people[self.leases[assignment_id][0]]
+        services.save_draft(labeler=user, assignment_id=assignment_id, data={"a": "b"})
+        services.flag(labeler=user, assignment_id=assignment_id, reason="broken")
+
+    @rule(overlap=st.integers(1, 4))
+    def change_overlap(self, overlap):
+        most = max((model.counted for model in self.items.values()), default=0)
+        current = Campaign.objects.get(pk=self.campaign.pk)
+        try:
+            change_campaign(
+                actor=self.cast.adam, campaign=current, version=current.version, changes={"overlap": overlap}
+            )
+        except Conflict as refused:
+            assert most > overlap and refused.extra == {"counted": most}
+            return
+        assert most <= overlap
+        self.overlap = overlap
+        for model in self.items.values():
+            model.overlap = overlap
+        self.campaign.refresh_from_db()
+
+    @rule(data=st.data())
+    def move(self, data):
+        acts = {
+            "open": [pause_campaign, close_campaign],
+            "paused": [open_campaign, open_campaign, close_campaign],
+            "closed": [open_campaign],
+        }[self.campaign.state]
+        self.campaign = data.draw(st.sampled_from(acts))(actor=self.cast.adam, campaign=self.campaign)
+
+    @rule(data=st.data())
+    def withdraw(self, data):
+        item_id = data.draw(st.sampled_from(sorted(self.items)))
+        withdraw_items(campaign=self.campaign, item_ids=[item_id], actor=self.cast.adam)
+        self.items[item_id].withdrawn = True
+
+    @rule()
+    def upkeep(self):
+        services.tend_queues()
+
+    @invariant()
+    def the_database_agrees(self):
+        rows = dict(Item.objects.filter(campaign=self.campaign).values_list("pk", "counted"))
+        assert rows == {item_id: model.counted for item_id, model in self.items.items()}
+        assert all(model.counted <= model.overlap for model in self.items.values())
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT item_id, count(*) FROM annotation_slot WHERE campaign_id = %s GROUP BY 1",
+                [self.campaign.pk],
+            )
+            slots = dict(cursor.fetchall())
+        assert slots == {item_id: model.free for item_id, model in self.items.items() if model.free}
+        out = Assignment.objects.filter(campaign=self.campaign, state=1).values_list("pk", flat=True)
+        assert set(out) == set(self.leases)
+        assert Submission.objects.filter(campaign=self.campaign).count() == self.acknowledged
+
+
+@pytest.mark.django_db
+def test_the_queue_behaves_like_its_model(monkeypatch):
+    monkeypatch.setattr(services, "SKIPS_PER_MINUTE", 10**9)
+    QueueMachine.cast = Cast(*(make_user(name) for name in ("lena", "otto", "rita", "adam", "reza", "stan")))
+    QueueMachine.people = [make_user(f"labeler-{n}") for n in range(LABELERS)]
+    run_state_machine_as_test(
+        QueueMachine,
+        settings=settings(
+            max_examples=45,
+            stateful_step_count=50,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
