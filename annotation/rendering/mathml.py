@@ -34,6 +34,16 @@ MATHML_TAGS = frozenset(
     """math menclose mfrac mi mn mo mover mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder
     munderover""".split()
 )
+CHILDREN = {
+    "mfrac": 2,
+    "mroot": 2,
+    "msub": 2,
+    "msup": 2,
+    "msubsup": 3,
+    "mover": 2,
+    "munder": 2,
+    "munderover": 3,
+}
 MATHML_ATTRIBUTES: dict[str, set[str]] = {
     "math": {"display", "tabindex"},
     "mo": {"stretchy", "fence", "separator", "accent", "movablelimits"},
@@ -87,6 +97,8 @@ def to_mathml(latex: str, display: str) -> str | None:
     for element in tree.iter():
         if element.tag not in MATHML_TAGS or (element.text or "").startswith("\\"):
             return None  # an unknown command, or something that hides its content
+        if len(element) != CHILDREN.get(element.tag, len(element)):
+            return None  # half a fraction
         element.attrib = {
             k: v for k, v in element.attrib.items() if k in MATHML_ATTRIBUTES.get(element.tag, ())
         }

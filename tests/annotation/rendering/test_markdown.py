@@ -49,7 +49,8 @@ def test_hostile_text_becomes_text(payload):
 @pytest.mark.parametrize("payload", HOSTILE)
 def test_hostile_text_loses_no_letter(payload):
     shown = visible_text(str(render_markdown(payload)))
-    assert not Counter(filter(str.isalnum, payload)) - Counter(filter(str.isalnum, shown))
+    written = re.sub(r"\\text\b", "", payload)  # the name of the command is shown by what it does
+    assert not Counter(filter(str.isalnum, written)) - Counter(filter(str.isalnum, shown))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_hostile_text_loses_no_letter(payload):
         ("a\nb", '<p dir="auto">a<br>\nb</p>\n'),
         ("&copy; &lt;", '<p dir="auto">&amp;copy; &amp;lt;</p>\n'),
         ("<b>hi</b>", '<p dir="auto">&lt;b&gt;hi&lt;/b&gt;</p>\n'),
-        ("7. x\n9. y", '<ol dir="auto" start="7">\n<li dir="auto" value="7">x</li>\n<li dir="auto" value="9">y</li>\n</ol>\n'),
+        ("7. x\n9. y", '<ol dir="auto">\n<li dir="auto" value="7">x</li>\n<li dir="auto" value="9">y</li>\n</ol>\n'),
         ("costs $5 and $6", '<p dir="auto">costs $5 and $6</p>\n'),
         ("[x]: http://a.b", '<p dir="auto">[x]: http://a.b</p>\n'),
         ("![i](http://a.b/c.png)", None),
@@ -152,8 +153,24 @@ def test_no_visible_character_is_ever_lost(text):
     assert not Counter(c for c in text if c.isalnum() or c == "😀") - Counter(shown)
 
 
+PIECES = [
+    "<",
+    ">",
+    "script",
+    "img src=x onerror=a",
+    "](",
+    "javascript:",
+    "data:text/html,",
+    '"',
+    "'",
+    "`",
+    "```html\n",
+]
+PIECES += ["$", "\\(", "<svg/onload=a>", "hx-get=/", " ", "\n", "&#x6a;", "style="]
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from(["<", ">", "script", "img src=x onerror=a", "](", "javascript:", "data:text/html,", '"', "'", "`", "```html\n", "$", "\\(", "<svg/onload=a>", "hx-get=/", " ", "\n", "&#x6a;", "style="]), max_size=14))  # fmt: skip
+@given(st.lists(st.sampled_from(PIECES), max_size=14))
 def test_no_mixture_makes_a_tag_of_its_own(pieces):
     for tag, attributes in parsed(str(render_markdown("".join(pieces)))):
         assert tag in ALLOWED_TAGS and set(attributes) <= ALLOWED_ATTRIBUTES

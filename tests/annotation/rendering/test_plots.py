@@ -97,7 +97,12 @@ def test_sensible_digits(value, text):
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0, 100, [0, 20, 40, 60, 80, 100]), (-3, 3, [-2, 0, 2]), (0.5, 0.9, [0.5, 0.6, 0.7, 0.8, 0.9])],
-)  # fmt: skip
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0, 100, [0, 20, 40, 60, 80, 100]),
+        (-3, 3, [-2, 0, 2]),
+        (0.5, 0.9, [0.5, 0.6, 0.7, 0.8, 0.9]),
+    ],
+)
 def test_ticks_are_round(low, high, expected):
     assert plots.ticks(low, high) == pytest.approx(expected)
