@@ -1,0 +1,268 @@
+// E-stop: one response after another appears as a stream; Esc stops it, a digit says why.
+// What is stored are places in the text: how far the clock had come (stop_char) and what was on the screen (rendered_char).
+Whetstone.widget("e_stop", (question) => {
+  "use strict";
+
+  const LONGEST_FRAME_MS = 250; // a longer gap is a tab in the background or a sleeping machine: nobody was reading
+  const { gettext } = question;
+  const isStepped = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const cps = question.settings.chars_per_s;
+  const runs = Array.from(question.body.querySelectorAll(".e_stop"), (fieldset) => new Run(fieldset));
+  let isFollowing = true; // scroll along, until the labeler scrolls back to read again
+
+  function Run(fieldset) {
+    const target = Number(fieldset.dataset.target);
+    const response = question.responses.find(({ id }) => id === target);
+    const ends = fieldset.dataset.ends.split(",").filter(Boolean).map(Number);
+    const length = Whetstone.codepoints.length(response.text);
+    const find = (name) => fieldset.querySelector(`.e_stop-${name}`);
+    const get = (name) => question.value(name, target);
+    const put = (name, value) => { question.field(name, target).value = value; };
+    let rest = response.text; // what has not come out yet
+    let shown = 0; // code points on the screen
+    let elapsed = 0; // ms of reading, without the pauses
+    let last = 0; // when the last frame was
+    let frame = 0;
+    let isSeen = false;
+    let stream = null;
+    let words = null;
+    let caret = null;
+    let hint = null;
+    let observer = null;
+
+    const clock = (now) => elapsed + (last ? Math.min(now - last, LONGEST_FRAME_MS) : 0);
+    const place = (ms) => Math.min(length, Math.floor((ms * cps) / 1000));
+    const isHindsight = get("mode") === "hindsight" && Boolean(get("stop_after"));
+    const phase = () => {
+      if (isHindsight) return "done";
+      if (get("outcome") === "stopped") return get("reason") ? "done" : "why";
+      return get("outcome") ? "done" : stream && stream.dataset.phase === "run" ? "run" : "wait";
+    };
+
+    function mount() {
+      fieldset.classList.add("e_stop-scripted");
+      if (isHindsight) return;
+      find("hindsight").hidden = true;
+      find("live").hidden = false;
+      find("start").addEventListener("click", start);
+      find("stop").addEventListener("click", stop);
+      find("why").addEventListener("change", settle);
+    }
+
+    // The response's own text gives way to an empty box; sentences that came out before a reload are there again.
+    function veil() {
+      if (phase() === "done") return response.element.classList.add("e_stop-shown");
+      stream = document.createElement("div");
+      stream.className = "response-text e_stop-stream";
+      stream.dir = "auto";
+      stream.dataset.phase = "wait";
+      if (isStepped) stream.setAttribute("aria-live", "polite");
+      words = document.createTextNode("");
+      caret = document.createElement("span");
+      caret.className = "e_stop-caret";
+      hint = document.createElement("span");
+      hint.textContent = gettext("This one comes next.");
+      stream.append(hint, words, caret);
+      response.element.append(stream);
+      observer = new IntersectionObserver((entries) => look(entries[entries.length - 1].isIntersecting));
+      reveal(Number(get("rendered_char")) || 0);
+      elapsed = Math.max(Number(get("t_ms")) || 0, (1000 * shown) / cps);
+      if (get("outcome") === "stopped") stream.dataset.phase = "why";
+    }
+
+    function start() {
+      if (phase() !== "wait" || current() !== api) return false;
+      stream.dataset.phase = "run";
+      put("mode", "stream");
+      put("stream_cps", cps);
+      put("stepped", isStepped ? "true" : "");
+      question.announce(`${response.label}: ${gettext("the response appears. Esc stops it.")}`);
+      observer.observe(caret);
+      show();
+      return true;
+    }
+
+    function look(seen) {
+      isSeen = seen;
+      listen(caret.isConnected);
+      if (seen) {
+        isFollowing = true;
+        if (phase() === "run" && !frame) {
+          last = 0;
+          frame = requestAnimationFrame(step);
+        }
+      } else if (isFollowing && caret.isConnected) {
+        caret.scrollIntoView({ block: "nearest" });
+      }
+      show();
+    }
+
+    // Time stands still while the end of the text is out of sight, the tab is hidden, or a window lies over the page.
+    function step(now) {
+      frame = 0;
+      if (phase() !== "run" || !caret.isConnected) return;
+      if (isSeen && !document.hidden && !document.querySelector("dialog[open]")) {
+        elapsed = clock(now);
+        last = now;
+        reveal(place(elapsed));
+        if (elapsed >= (1000 * length) / cps + Number(fieldset.dataset.graceMs)) return finish();
+      } else {
+        last = 0;
+      }
+      frame = requestAnimationFrame(step);
+    }
+
+    function reveal(upTo) {
+      const goal = isStepped && upTo < length ? Math.max(0, ...ends.filter((end) => end <= upTo)) : upTo;
+      if (goal <= shown) return;
+      const cut = Whetstone.codepoints.toUtf16(rest, goal - shown);
+      words.appendData(rest.slice(0, cut));
+      rest = rest.slice(cut);
+      const isSentence = ends.some((end) => end > shown && end <= goal);
+      shown = goal;
+      if (isSentence && phase() === "run") keep();
+    }
+
+    function keep() {
+      put("rendered_char", shown);
+      put("t_ms", Math.round(elapsed));
+      question.changed();
+    }
+
+    function stop() {
+      if (phase() !== "run") return false;
+      const now = performance.now();
+      elapsed = clock(now);
+      put("stop_char", Math.max(shown, place(elapsed)));
+      put("outcome", "stopped");
+      stream.dataset.phase = "why";
+      observer.disconnect();
+      keep();
+      if (question.element.dataset.state !== "active") question.element.click();
+      show();
+      question.announce(gettext("Stopped. Why?"));
+      return true;
+    }
+
+    function finish() {
+      put("outcome", "finished");
+      keep();
+      done();
+    }
+
+    function settle() {
+      if (get("outcome") === "stopped" && get("reason")) done();
+    }
+
+    function done() {
+      observer?.disconnect();
+      stream?.remove();
+      response.element.classList.add("e_stop-shown");
+      begin();
+      listen(caret !== null && question.element.isConnected);
+      question.changed();
+    }
+
+    function because(digit) {
+      const radios = Array.from(find("why").querySelectorAll("input")).filter((input) => input.value);
+      if (get("outcome") !== "stopped" || !radios[digit - 1]) return false;
+      radios[digit - 1].click();
+      return true;
+    }
+
+    function leave() {
+      if (phase() !== "run") return;
+      put("outcome", "left");
+      put("rendered_char", shown);
+      put("t_ms", Math.round(clock(performance.now())));
+    }
+
+    function show() {
+      const now = phase();
+      const isCurrent = current() === api;
+      const isStopped = get("outcome") === "stopped";
+      fieldset.hidden = !isHindsight && !isCurrent && !(current() === undefined && isStopped);
+      if (isHindsight) return;
+      find("live").hidden = now === "done";
+      find("start").hidden = now !== "wait";
+      find("stop").hidden = now !== "run";
+      find("why").toggleAttribute("data-later", !isStopped);
+      find("status").textContent = {
+        wait: gettext("Press the space bar when you are ready."),
+        run: isSeen ? gettext("Stop it as soon as it goes wrong.") : gettext("It waits until you scroll to its end."),
+        why: "",
+        done: "",
+      }[now];
+      if (hint) hint.hidden = now !== "wait" || isCurrent;
+    }
+
+    function summary() {
+      if (isHindsight) return gettext("marked");
+      if (get("outcome") === "finished") return gettext("read to the end");
+      if (get("outcome") !== "stopped") return "";
+      const radio = Array.from(find("why").querySelectorAll("input")).find((input) => input.checked && input.value);
+      const share = Math.round((100 * Number(get("rendered_char"))) / Math.max(1, length));
+      return `${gettext("stopped at")} ${share} %${radio ? `: ${radio.closest("label").querySelector("span").textContent}` : ""}`;
+    }
+
+    const api = { mount, veil, start, stop, because, leave, show, phase, summary, label: response.label };
+    return api;
+  }
+
+  const current = () => runs.find((run) => run.phase() !== "done");
+
+  // The next response starts by itself, or waits for its key.
+  function begin() {
+    const run = current();
+    for (const each of runs) each.show();
+    if (run && question.settings.start === "self") run.start();
+  }
+
+  // Esc stops from everywhere, also while another question has the focus or a text is being written.
+  function listen(isHere) {
+    if (isHere && current()) document.addEventListener("keydown", onEscape, true);
+    else document.removeEventListener("keydown", onEscape, true);
+  }
+
+  function onEscape(event) {
+    const run = current();
+    if (event.key !== "Escape" || !run || run.phase() !== "run" || document.querySelector("dialog[open], .reasons[open]")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    run.stop();
+  }
+
+  for (const run of runs) run.mount();
+  for (const run of runs) run.show();
+
+  return {
+    ready() {
+      for (const run of runs) run.veil();
+      begin();
+      const back = (event) => { if (event.deltaY === undefined || event.deltaY < 0) isFollowing = false; };
+      const reading = question.responses[0].element.closest("form");
+      reading.addEventListener("wheel", back, { passive: true });
+      reading.addEventListener("touchmove", back, { passive: true });
+    },
+
+    key(event) {
+      const run = current();
+      if (event.key === "Escape") return Boolean(run) && run.stop();
+      if (event.key === " ") return Boolean(run) && !event.target.closest?.("button, input, a, summary") && run.start();
+      if (!/^[1-9]$/.test(event.key)) return false;
+      // While nothing is asked any more, a digit changes the last reason, but only if this question is the one in front.
+      const asked = run ? [run] : question.element.dataset.state === "active" ? [...runs].reverse() : [];
+      return asked.some((each) => each.because(Number(event.key)));
+    },
+
+    answered: () => !current(),
+
+    summary() {
+      return runs.map((run) => (runs.length > 1 ? `${run.label} ${run.summary()}` : run.summary())).join(" · ");
+    },
+
+    timing() {
+      for (const run of runs) run.leave();
+    },
+  };
+});
