@@ -180,14 +180,16 @@ def site(_site_process: Site, transactional_db: None) -> Site:
 def _worker_process(
     django_db_setup: None, django_db_blocker: Any, valkey: str, places: Any
 ) -> Iterator[None]:
+    from django.conf import settings
+
     from annotation.project.celery import app
 
     log = places.log(f"test-worker-{os.getpid()}")
     with django_db_blocker.unblock():
         name = f"test-{os.getpid()}@localhost"
         process = _start(
-            ["celery", "-A", "annotation.project.celery", "worker", "-Q", "default,train", "-c", "1", "-n", name,
-             "-l", "info", "--without-gossip", "--without-mingle"],
+            ["celery", "-A", "annotation.project.celery", "worker", "-Q", f"default,{settings.TRAIN_QUEUE}", "-c", "1",
+             "-n", name, "-l", "info", "--without-gossip", "--without-mingle"],
             log,
         )  # fmt: skip
     _wait_for(lambda: bool(app.control.ping([name], timeout=0.5)), process, log)

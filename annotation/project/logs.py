@@ -3,7 +3,7 @@
     {"event": "...", "request_id": "6f1c0a…", "logger": "annotation.x", "level": "info", "timestamp": "2026-11-20T18:00:00Z"}
 
 Whatever is bound to structlog's context variables (the request id, a run id) is on every line, also on Django's own.
-JSON escapes line breaks; the plain renderer does so because event texts are shown with repr where they carry values.
+JSON escapes line breaks, so nobody forges a line by what they type.
 """
 
 from typing import Any
@@ -17,6 +17,9 @@ SHARED: list[Any] = [
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+
+# The values of local variables stay out of the log: a password may be among them.
+STACK_WITHOUT_VALUES = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def logging_config(*, pretty: bool) -> dict[str, Any]:
@@ -33,9 +36,9 @@ def logging_config(*, pretty: bool) -> dict[str, Any]:
         cache_logger_on_first_use=True,
     )
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=False)]
+        [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
         if pretty
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [structlog.processors.ExceptionRenderer(STACK_WITHOUT_VALUES), structlog.processors.JSONRenderer()]
     )
     return {
         "version": 1,

@@ -1,19 +1,20 @@
 """`manage.py up`: the whole site on this machine, from nothing to a page; Ctrl-C stops all of it, the data stay."""
 
-import io
-import os
 import time
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command, get_commands, load_command_class
+from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
+from annotation.items.models import Item
 from annotation.project import embedded
-from annotation.project.embedded.locks import FileLock
-from annotation.project.embedded.supervisor import Supervisor, choose_port, web, workers
+from annotation.project.embedded.supervisor import command
+from annotation.project.site import RunningSite, running_site
+
+# What gives a new installation something to label: the policy that is trained here, and its first answers.
+FIRST_ITEMS = ("prepare_policy", "fill_starter_items")
 
 
 class Command(BaseCommand):
@@ -23,21 +24,11 @@ class Command(BaseCommand):
         parser.add_argument("--no-starter", action="store_true", help="do not make the starter campaign")
 
     def handle(self, *args: Any, no_starter: bool = False, **options: Any) -> None:
-        places = embedded.Places(settings.DATA_DIR)
-        places.make_data_dir()
-        only = FileLock(places.lock("up"))
-        if not only.exclusive(wait=False):
-            raise CommandError(f"Whetstone is running already: {places.lock('up').read_text().strip()}")
         try:
-            strict = bool(os.environ.get("WHETSTONE_PORT", "").strip())
-            port = choose_port(settings.PORT, strict=strict)
-            url = f"http://127.0.0.1:{port}"
-            places.lock("up").write_text(url)
-            if port != settings.PORT:
-                self.stdout.write(f"Port {settings.PORT} is taken; using {port}.")
-            with Supervisor(places, self.start_servers(places), say=self.stdout.write) as supervisor:
+            with running_site(say=self.step) as site:
                 try:
-                    self.run(supervisor, url, port, starter=not no_starter)
+                    self.welcome(site, starter=not no_starter)
+                    site.supervisor.watch()
                 except KeyboardInterrupt:
                     pass
                 self.stdout.write("Stopping ...")
@@ -45,61 +36,26 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"Stopped in {time.monotonic() - stopping:.1f} s. The data stay in {settings.DATA_DIR}"
             )
+        except KeyboardInterrupt:
+            raise CommandError("Stopped before it was up.") from None
         except embedded.EmbeddedError as error:
             raise CommandError(str(error)) from None
-        finally:
-            only.close()
 
-    def start_servers(self, places: embedded.Places) -> list[embedded.Lease]:
-        leases = embedded.ensure_running("postgres", "valkey", places=places)
-        for lease in leases:
-            self.step(f"{lease.server.name} answers")
-        return leases
-
-    def run(self, supervisor: Supervisor, url: str, port: int, *, starter: bool) -> None:
-        if self.migrate():
-            self.step("database is up to date")
-        if self.collect_static():
-            self.step("static files are collected")
-        supervisor.start(web(port))
-        links = self.starter_campaign(url) if starter else ""
-        supervisor.wait_for_site(port)
-        self.step("pages are served")
-        for part in workers():  # after the pages: on two cores all at once would keep the first page waiting
-            supervisor.start(part)
-        self.stdout.write(f"\nWhetstone is at {self.style.SUCCESS(url + '/')}")
+    def welcome(self, site: RunningSite, *, starter: bool) -> None:
+        """Says where the site is, with a sign-in link for each role; the first time makes the first items."""
+        links = call_command("starter_campaign", base_url=site.url, stdout=StringIO()) if starter else ""
+        self.stdout.write(f"\nWhetstone is at {self.style.SUCCESS(site.url + '/')}")
         if links:
-            self.stdout.write(links)
+            self.stdout.write(f"Sign in as\n{links}")
         self.stdout.write("Ctrl-C stops everything.\n")
         self.stdout.flush()
-        supervisor.watch()
-
-    def migrate(self) -> bool:
-        executor = MigrationExecutor(connection)
-        if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            return False
-        call_command("migrate", interactive=False, verbosity=0)
-        return True
-
-    def collect_static(self) -> bool:
-        """Whitenoise serves hashed names from STATIC_ROOT; with DEBUG it serves the sources."""
-        if settings.DEBUG:
-            return False
-        call_command("collectstatic", interactive=False, verbosity=0)
-        return True
-
-    def starter_campaign(self, url: str) -> str:
-        """What the command `starter_campaign` returns, if there is one: a line per role with its sign-in link.
-
-        The command makes the campaign the first time only, and new links each time.
-        """
-        app = get_commands().get("starter_campaign")
-        if app is None:
-            return ""
-        command = load_command_class(app, "starter_campaign") if isinstance(app, str) else app
-        links = call_command(command, base_url=url, stdout=io.StringIO())  # printed below the address
-        self.step("starter campaign is there")
-        return str(links or "")
+        if starter and not Item.objects.exists():
+            for name in FIRST_ITEMS:
+                if name in get_commands() and not site.supervisor.run(command(name)):
+                    self.stderr.write(
+                        f"{name} failed; the site runs on. See {settings.DATA_DIR}/logs/{name}.log"
+                    )
+                    return
 
     def step(self, what: str) -> None:
         self.stdout.write(f"  {time.monotonic() - embedded.BEGAN:5.1f} s  {what}")

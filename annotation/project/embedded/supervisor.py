@@ -40,6 +40,7 @@ class Part:
     stages: Sequence[tuple[int, float]]
     end_signal: int = signal.SIGTERM  # when the supervisor was killed
     environment: dict[str, str] = field(default_factory=dict)
+    once: bool = False  # meant to end by itself
 
 
 class PartEnded(EmbeddedError):
@@ -47,7 +48,7 @@ class PartEnded(EmbeddedError):
 
 
 class Supervisor:
-    def __init__(self, places: Places, leases: Sequence[Lease], *, say: Callable[[str], None]) -> None:
+    def __init__(self, places: Places, leases: Sequence[Lease], *, say: Callable[[str], object]) -> None:
         self.places = places
         self.leases = list(leases)
         self.say = say
@@ -67,6 +68,25 @@ class Supervisor:
         )
         self._running.append((part, process))
 
+    def run(self, part: Part) -> bool:
+        """Runs a part that is meant to end, passing on what it says; whether it ended well."""
+        log = self.places.log(part.name)
+        open_log(log)
+        already = log.stat().st_size if log.exists() else 0
+        self.start(part)
+        job, process = self._running[-1]
+        with log.open("rb") as lines:
+            lines.seek(already)
+            while True:
+                ended = process.poll() is not None
+                for line in lines.read().decode("utf-8", "replace").splitlines():
+                    self.say(line.strip())
+                if ended:
+                    self._running.remove((job, process))
+                    return process.returncode == 0
+                self.check()
+                time.sleep(LOOK_EVERY_S)
+
     def wait_for_site(self, port: int, *, limit_s: float = 120.0) -> None:
         """Returns when the health check answers 200."""
         deadline = time.monotonic() + limit_s
@@ -82,7 +102,7 @@ class Supervisor:
     def check(self) -> None:
         """Raises PartEnded if anything that should run does not."""
         for part, process in self._running:
-            if process.poll() is not None:
+            if process.poll() is not None and not part.once:
                 log = self.places.log(part.name)
                 raise PartEnded(
                     f"{part.name} ended with status {process.returncode}. The end of {log}:\n{tail(log)}"
@@ -179,22 +199,23 @@ def web(port: int, *, host: str = "127.0.0.1", environment: dict[str, str] | Non
     return Part("web", module, [(signal.SIGTERM, 8.0)], environment=environment or {})
 
 
-def worker(queue: str, *, beat: bool = False) -> Part:
+def worker(name: str, *, queue: str = "", beat: bool = False) -> Part:
     """A Celery worker of one process. SIGTERM lets a running task end, SIGQUIT ends it and gives it back."""
     module = [
-        "celery", "-A", "annotation.project.celery", "worker", "-Q", queue, "-c", "1", "-n", f"{queue}@%h",
+        "celery", "-A", "annotation.project.celery", "worker", "-Q", queue or name, "-c", "1", "-n", f"{name}@%h",
         "-l", "info", "--without-gossip", "--without-mingle",
     ]  # fmt: skip
-    if queue == "default":
+    if name == "default":
         module += ["--time-limit", str(2 * 3600)]  # below the visibility timeout
     if beat:
         module += ["-B"]
-    return Part(f"worker-{queue}", module, [(signal.SIGTERM, 10.0), (signal.SIGQUIT, 10.0)], signal.SIGQUIT)
+    return Part(f"worker-{name}", module, [(signal.SIGTERM, 10.0), (signal.SIGQUIT, 10.0)], signal.SIGQUIT)
 
 
-def workers() -> list[Part]:
-    """The worker for short tasks, with the clock for periodic ones, and the worker for the accelerator."""
-    return [worker("default", beat=True), worker("train")]
+def command(name: str) -> Part:
+    """A management command that does something once."""
+    module = ["django", name, "--settings", "annotation.project.settings"]
+    return Part(name, module, [(signal.SIGTERM, 8.0)], once=True)
 
 
 def site_answers(port: int) -> bool:

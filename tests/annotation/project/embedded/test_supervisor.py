@@ -31,7 +31,7 @@ def free_port() -> int:
 class Up:
     """A running `manage.py up`; what it says, line by line."""
 
-    def __init__(self, places: Places, port: int) -> None:
+    def __init__(self, places: Places, port: int, *, starter: bool = False) -> None:
         environment = {
             "PATH": os.environ["PATH"],
             "WHETSTONE_DATA_DIR": str(places.data_dir),
@@ -42,7 +42,7 @@ class Up:
         self.url = f"http://127.0.0.1:{port}"
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--no-starter"],
+            [sys.executable, "manage.py", "up", *([] if starter else ["--no-starter"])],
             cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         self.said: list[str] = []
@@ -180,13 +180,18 @@ def test_when_one_part_dies_all_stop_and_its_log_is_shown(places, victim):
 
 
 def test_a_second_one_on_the_same_data_is_refused_with_the_address_of_the_first(places):
-    first = Up(places, free_port())
-    first.wait_for("Whetstone is at")
+    first = Up(places, free_port(), starter=True)
+    first.wait_for("Ctrl-C stops everything")
     second = Up(places, free_port())
 
     assert second.end() == 1
     assert f"Whetstone is running already: {first.url}" in "".join(second.said)
     assert httpx.get(f"{first.url}/healthz").status_code == 200
+
+    links = dict(re.findall(r"^(\w+) +(http\S+)$", "".join(first.said), re.MULTILINE))
+    assert set(links) == {"labeler", "reviewer", "admin", "researcher"}
+    with httpx.Client(follow_redirects=True) as browser:
+        assert browser.get(links["labeler"]).status_code == 200
 
     other = subprocess.run(  # another command shares its database
         [sys.executable, "manage.py", "showmigrations", "annotation"],
