@@ -17,7 +17,7 @@ answer's own type where its choice set can be listed, otherwise (1 - e) s(beta (
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -256,11 +256,12 @@ def likelihood_table(
 def standard_errors(
     model: RewardModel, objective: Objective, data: Dataset, pack_tokens: int
 ) -> dict[str, float]:
-    """Labeler -> standard error of the log-rationality: curvature of the likelihood at the fitted value, and the prior.
+    """Labeler -> standard error of the log-rationality, from how much each answer pulls on it, and from the prior.
 
-    The reward and the other nuisances are held fixed, so the error is a little too small.
+    Information is the sum of squared slopes of the log-likelihood (Berndt, Hall, Hall & Hausman 1974). The reward and the
+    other nuisances are held fixed, so the error is a little too small.
     """
-    information: dict[str, float] = Counter()  # type: ignore[assignment]
+    information = dict.fromkeys(objective.labelers, objective.settings.rationality_sd**-2)
     for pack in data.packs(range(len(data.items)), pack_tokens, share_prompts=model.share_prompts):
         with torch.no_grad():
             scores = torch.cat(
@@ -271,14 +272,10 @@ def standard_errors(
             log_beta = objective.beta(kind, events).detach().log().requires_grad_()
             values = scores[pack.index[kind].to(scores.device)]
             said, _ = objective.log_likelihood(kind, events, values, beta=log_beta.exp())
-            (slope,) = torch.autograd.grad(said.sum(), log_beta, create_graph=True)
-            if not slope.requires_grad:
-                continue
-            (curvature,) = torch.autograd.grad(slope.sum(), log_beta)
-            for event, bend in zip(events, curvature.tolist(), strict=True):
-                information[event.labeler] -= bend
-    prior = objective.settings.rationality_sd**-2
-    return {name: max(information[name] + prior, prior) ** -0.5 for name in objective.labelers}
+            (slopes,) = torch.autograd.grad(said.sum(), log_beta)
+            for event, slope in zip(events, slopes.tolist(), strict=True):
+                information[event.labeler] += slope * slope
+    return {name: value**-0.5 for name, value in information.items()}
 
 
 def evaluate(

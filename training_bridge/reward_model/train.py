@@ -305,7 +305,7 @@ def _train(run: RunDirectory, settings: TrainParameters, processes: Processes) -
     if settings.adapter == "lora":
         model.add_adapters(settings.lora_rank)
     if settings.activation_checkpointing:
-        model.classifier.gradient_checkpointing_enable({"use_reentrant": False})
+        model.classifier.activation_checkpointing_enable({"use_reentrant": False})
     joint = settings.objective == "joint"
     objective = Objective.for_observations(likelihoods, data.observations, settings, learned=joint).to(
         processes.device
