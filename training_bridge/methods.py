@@ -85,12 +85,12 @@ class Method:
     makes: str = ""  # the kind of checkpoint that its result/ is, if any
     attributes: Attributes = field(default_factory=Attributes)
     is_listed: bool = True  # offered in the form; others are started by pages and chains
-    check: Callable[[BaseModel, Inputs], Iterable[str]] = (
-        lambda parameters, inputs: ()
-    )  # sentences: need N, have M
-    write_inputs: Callable[[Run, Path], None] = lambda run, directory: (
-        None
-    )  # further files beside config.json
+    # Sentences that say what is missing: need N, have M.
+    check: Callable[[BaseModel, Inputs], Iterable[str]] = lambda parameters, inputs: ()
+    # Further files beside config.json; what it returns is added to config.json.
+    write_inputs: Callable[[Run, Path], Mapping[str, Any]] = lambda run, directory: {}
+    # From the directory of a finished attempt to numbers that are kept with the metrics.
+    collect: Callable[[Run, Path], Mapping[str, Any]] = lambda run, directory: {}
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -107,8 +107,8 @@ class Attempt:
         """Checks what the run is given against its hashes, and writes its directory."""
         self.check_inputs()
         self.directory.mkdir(parents=True, exist_ok=True)
-        method.write_inputs(self.run, self.directory)
-        programs.write_json(self.directory / "config.json", self.config())
+        further = method.write_inputs(self.run, self.directory)
+        programs.write_json(self.directory / "config.json", {**self.config(), **further})
 
     def check_inputs(self) -> None:
         snapshot = self.run.snapshot
@@ -218,7 +218,7 @@ class Attempt:
             self.record_crash(code)
 
     def record_success(self, method: methods.Method) -> None:
-        metrics = _read_json(self.directory / "metrics.json")
+        metrics = {**_read_json(self.directory / "metrics.json"), **method.collect(self.run, self.directory)}
         checkpoint = None
         if method.makes:
             try:

@@ -1,5 +1,36 @@
-"""Pages for researchers."""
+"""Pages for researchers, and their part of the API."""
 
 from __future__ import annotations
 
-urlpatterns: list = []
+from django.urls import path
+
+from training_bridge import api
+from training_bridge.views import data, models, rounds, runs
+
+urlpatterns = [
+    path("data/", data.data, name="data"),
+    path("data/<uuid:snapshot_id>/", data.snapshot, name="snapshot"),
+    path("data/<uuid:snapshot_id>/live/", data.snapshot_live, name="snapshot_live"),
+    path("data/<uuid:snapshot_id>/download/", data.download, name="snapshot_download"),
+    path("campaigns/<slug:slug>/data/new/", data.new_snapshot, name="new_snapshot"),
+    path("runs/", runs.runs, name="runs"),
+    path("runs/<uuid:run_id>/", runs.run, name="run"),
+    path("runs/<uuid:run_id>/live/", runs.run_live, name="run_live"),
+    path("runs/<uuid:run_id>/cancel/", runs.cancel_run, name="cancel_run"),
+    path("campaigns/<slug:slug>/runs/new/", runs.new_run, name="new_run"),
+    path("models/", models.models, name="models"),
+    path("models/<int:checkpoint_id>/", models.model, name="model"),
+    path("models/<int:checkpoint_id>/score/", models.score, name="score"),
+    path("models/<int:checkpoint_id>/score/<int:response_id>/", models.score_response, name="score_response"),
+    path("models/<int:checkpoint_id>/heat/<uuid:run_id>/", models.heat, name="heat"),
+    path("models/<int:checkpoint_id>/heat/<uuid:run_id>/live/", models.heat_live, name="heat_live"),
+    path("campaigns/<slug:slug>/models/<int:checkpoint_id>/promote/", models.promote, name="promote"),
+    path("campaigns/<slug:slug>/models/undo/", models.undo_promotion, name="undo_promotion"),
+    path("rounds/", rounds.rounds, name="rounds"),
+    path("campaigns/<slug:slug>/rounds/begin/", rounds.begin, name="begin_rounds"),
+    path("campaigns/<slug:slug>/rounds/<int:number>/", rounds.one_round, name="round"),
+    path("campaigns/<slug:slug>/rounds/<int:number>/live/", rounds.round_live, name="round_live"),
+    path("campaigns/<slug:slug>/rounds/<int:number>/train/", rounds.train_reward, name="train_reward"),
+    path("campaigns/<slug:slug>/rounds/<int:number>/refresh/", rounds.refresh_policy, name="refresh_policy"),
+    *api.urlpatterns,
+]

@@ -251,7 +251,7 @@ def sampled(run: Run) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def write_prompts(run: Run, directory: Path) -> None:
+def write_prompts(run: Run, directory: Path) -> dict[str, Any]:
     """prompts.jsonl for a program that samples: the prompts of the round's items, in the order of their ids."""
     assert run.prompts_from is not None
     items = Item.objects.filter(

@@ -1,0 +1,460 @@
+"""The researchers' part of the REST API: snapshots, runs, models and rounds, through the same services as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.urls import path
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers as s
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotation import access
+from annotation.api.base import ApiView
+from annotation.api.pagination import KeysetPagination
+from annotation.api.schemas import page_of
+from annotation.errors import Invalid, NotFound
+from training_bridge import methods, selectors, services
+from training_bridge.exports.filters import Filters
+from training_bridge.models import Checkpoint, Round, Run, Snapshot
+from training_bridge.views import data
+
+
+class SnapshotSchema(s.Serializer):
+    id = s.UUIDField()
+    campaign = s.CharField()
+    status = s.ChoiceField(Snapshot.Status.choices)
+    sha256 = s.CharField(help_text="The SHA-256 of manifest.json: the name to cite.")
+    filters = s.JSONField()
+    counts = s.JSONField(allow_null=True)
+    views = s.JSONField(allow_null=True)
+    progress = s.JSONField(allow_null=True)
+    error = s.CharField()
+    advice = s.CharField()
+    created_at = s.DateTimeField()
+    completed_at = s.DateTimeField(allow_null=True)
+
+
+class NewSnapshotSchema(s.Serializer):
+    filters = s.JSONField(
+        required=False, help_text="rounds, questions, labeler_kinds, submitted_from, submitted_until, …"
+    )
+
+
+class RunSchema(s.Serializer):
+    id = s.UUIDField()
+    campaign = s.CharField()
+    method = s.CharField()
+    status = s.ChoiceField(Run.Status.choices)
+    config = s.JSONField()
+    seed = s.IntegerField()
+    code_revision = s.CharField()
+    snapshot = s.CharField(allow_null=True, help_text="SHA-256 of the snapshot, or its id while it is built.")
+    parent = s.IntegerField(allow_null=True)
+    baseline = s.IntegerField(allow_null=True)
+    reward_model = s.IntegerField(allow_null=True)
+    attempt = s.IntegerField()
+    progress = s.JSONField(allow_null=True)
+    metrics = s.JSONField(allow_null=True)
+    error = s.CharField()
+    advice = s.CharField()
+    checkpoints = s.ListField(child=s.IntegerField())
+    created_at = s.DateTimeField()
+    started_at = s.DateTimeField(allow_null=True)
+    finished_at = s.DateTimeField(allow_null=True)
+
+
+class NewRunSchema(s.Serializer):
+    method = s.CharField()
+    config = s.JSONField(required=False)
+    seed = s.IntegerField(required=False, default=0)
+    snapshot = s.UUIDField(required=False)
+    parent = s.IntegerField(required=False)
+    baseline = s.IntegerField(required=False)
+    reward_model = s.IntegerField(required=False)
+    prompts_from = s.IntegerField(required=False, help_text="Number of a round.")
+
+
+class MethodSchema(s.Serializer):
+    name = s.CharField()
+    label = s.CharField()
+    purpose = s.CharField()
+    needs = s.ListField(child=s.CharField())
+    may_take = s.ListField(child=s.CharField())
+    makes = s.CharField()
+    attributes = s.JSONField()
+    config = s.JSONField(help_text="JSON schema of the settings.")
+
+
+class CheckpointSchema(s.Serializer):
+    id = s.IntegerField()
+    kind = s.ChoiceField(Checkpoint.Kind.choices)
+    name = s.CharField()
+    sha256 = s.CharField()
+    run = s.UUIDField(allow_null=True)
+    parent = s.IntegerField(allow_null=True)
+    lineage = s.JSONField()
+    created_at = s.DateTimeField()
+
+
+class RoundSchema(s.Serializer):
+    campaign = s.CharField()
+    number = s.IntegerField()
+    policy = s.IntegerField(allow_null=True)
+    snapshot = s.UUIDField(allow_null=True)
+    reward_run = s.UUIDField(allow_null=True)
+    refresh_run = s.UUIDField(allow_null=True)
+    sample_run = s.UUIDField(allow_null=True)
+    baseline_run = s.UUIDField(allow_null=True)
+    evaluate_run = s.UUIDField(allow_null=True)
+    evidence = s.JSONField(allow_null=True)
+    created_at = s.DateTimeField()
+
+
+class RefreshSchema(s.Serializer):
+    method = s.CharField(required=False, default="dpo")
+    config = s.JSONField(required=False)
+
+
+class NewestFirst(KeysetPagination):
+    """Newest first, by time; the cursor of a list is no cursor of another."""
+
+    ordering = "-created_at"
+
+    def _check_position(self, position: Any) -> None:
+        try:
+            found = parse_datetime(str(position))
+        except ValueError:
+            found = None
+        if found is None:
+            raise ParseError(_("The cursor was altered; take it from next or previous."))
+
+
+def newest(view: ApiView, request: Request, queryset: QuerySet[Any], describe: Any) -> Response:
+    paginator = NewestFirst()
+    rows = paginator.pages(queryset, request, view)
+    return paginator.get_paginated_response([describe(row) for row in rows])
+
+
+def _snapshot(found: Snapshot) -> dict[str, Any]:
+    manifest = found.manifest or {}
+    return {
+        "id": str(found.pk),
+        "campaign": found.campaign.slug,
+        "status": found.status,
+        "sha256": found.sha256,
+        "filters": manifest.get("filters", found.filters),
+        "counts": manifest.get("counts"),
+        "views": manifest.get("views"),
+        "progress": found.progress,
+        "error": found.error,
+        "advice": found.advice,
+        "created_at": found.created_at,
+        "completed_at": found.completed_at,
+    }
+
+
+def _run(found: Run) -> dict[str, Any]:
+    return {
+        "id": str(found.pk),
+        "campaign": found.campaign.slug,
+        "method": found.method,
+        "status": found.status,
+        "config": found.config,
+        "seed": found.seed,
+        "code_revision": found.code_revision,
+        "snapshot": (found.snapshot.sha256 or str(found.snapshot.pk)) if found.snapshot else None,
+        "parent": found.parent_id,
+        "baseline": found.baseline_id,
+        "reward_model": found.reward_model_id,
+        "attempt": found.attempt,
+        "progress": found.progress,
+        "metrics": found.metrics,
+        "error": found.error,
+        "advice": found.advice,
+        "checkpoints": [c.pk for c in found.checkpoints.all()],
+        "created_at": found.created_at,
+        "started_at": found.started_at,
+        "finished_at": found.finished_at,
+    }
+
+
+def _checkpoint(found: Checkpoint) -> dict[str, Any]:
+    return {
+        "id": found.pk,
+        "kind": found.kind,
+        "name": found.name,
+        "sha256": found.sha256,
+        "run": found.run_id and str(found.run_id),
+        "parent": found.parent_id,
+        "lineage": found.lineage,
+        "created_at": found.created_at,
+    }
+
+
+def _round(found: Round) -> dict[str, Any]:
+    runs = ("reward_run", "refresh_run", "sample_run", "baseline_run", "evaluate_run")
+    ids = {name: getattr(found, f"{name}_id") for name in ("snapshot", *runs)}
+    return {
+        "campaign": found.campaign.slug,
+        "number": found.number,
+        "policy": found.policy_id,
+        **{name: value and str(value) for name, value in ids.items()},
+        "evidence": found.evidence,
+        "created_at": found.created_at,
+    }
+
+
+class Snapshots(ApiView):
+    scopes = {"GET": "read", "POST": "research"}
+    paginated = ("GET",)
+
+    @extend_schema(
+        operation_id="snapshots_list", responses=page_of("Snapshot", SnapshotSchema), tags=["snapshots"]
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Snapshots of a campaign, newest first."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        return newest(self, request, campaign.snapshots.select_related("campaign"), _snapshot)
+
+    @extend_schema(
+        operation_id="snapshot_take",
+        request=NewSnapshotSchema,
+        responses={202: SnapshotSchema},
+        tags=["snapshots"],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Takes a snapshot of what labelers have said until now; it is built by a worker."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        filters = Filters.read(self.body(request, "filters").get("filters"))
+        return Response(
+            _snapshot(services.take_snapshot(campaign=campaign, actor=request.user, filters=filters)),
+            status=202,
+        )
+
+
+class OneSnapshot(ApiView):
+    scope = "read"
+
+    @extend_schema(operation_id="snapshot_read", responses=SnapshotSchema, tags=["snapshots"])
+    def get(self, request: Request, snapshot_id: Any) -> Response:
+        """One snapshot: how far it is, and what is in it."""
+        return Response(_snapshot(selectors.snapshot_for(request.user, snapshot_id)))
+
+
+class Download(ApiView):
+    scope = "research"
+
+    @extend_schema(
+        operation_id="snapshot_download",
+        responses={
+            (200, "application/x-tar"): OpenApiResponse(
+                OpenApiTypes.BINARY, description="The same bytes every time."
+            )
+        },
+        tags=["snapshots"],
+    )
+    def get(self, request: Request, snapshot_id: Any) -> HttpResponse:
+        """The snapshot as a tar; ranges may be asked for."""
+        return data.stream(request._request, selectors.snapshot_for(request.user, snapshot_id))
+
+
+class Methods(ApiView):
+    scope = "read"
+
+    @extend_schema(operation_id="methods_list", responses=MethodSchema(many=True), tags=["runs"])
+    def get(self, request: Request) -> Response:
+        """What a run can be: each method with its inputs and the schema of its settings."""
+        return Response(
+            [
+                {
+                    "name": m.name,
+                    "label": str(m.label),
+                    "purpose": str(m.purpose),
+                    "needs": list(m.needs),
+                    "may_take": list(m.may_take),
+                    "makes": m.makes,
+                    "attributes": {str(name): str(value) for name, value in m.attributes.rows()},
+                    "config": m.parameters.model_json_schema(),
+                }
+                for m in methods.all_methods().values()
+            ]
+        )
+
+
+class Runs(ApiView):
+    scopes = {"GET": "read", "POST": "research"}
+    paginated = ("GET",)
+
+    @extend_schema(operation_id="runs_list", responses=page_of("Run", RunSchema), tags=["runs"])
+    def get(self, request: Request, slug: str) -> Response:
+        """Runs of a campaign, newest first."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        runs = campaign.runs.select_related("campaign", "snapshot").prefetch_related("checkpoints")
+        return newest(self, request, runs, _run)
+
+    @extend_schema(operation_id="run_start", request=NewRunSchema, responses={202: RunSchema}, tags=["runs"])
+    def post(self, request: Request, slug: str) -> Response:
+        """Starts a run; a worker takes it up."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        body = self.body(request, "config", "seed", *methods.INPUTS, required=["method"])
+        seed, config = body.get("seed", 0), body.get("config", {})
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise Invalid(_("The seed is not usable."), fields={"seed": [_("Give a whole number.")]})
+        if not isinstance(config, dict):
+            raise Invalid(
+                _("The settings are not usable."),
+                fields={"config": [_("Give an object of names and values.")]},
+            )
+        inputs = {
+            name: _input(request.user, campaign, name, body[name])
+            for name in methods.INPUTS
+            if body.get(name) is not None
+        }
+        run = services.start_run(
+            campaign=campaign,
+            actor=request.user,
+            method=str(body["method"]),
+            config=config,
+            seed=seed,
+            **inputs,
+        )
+        return Response(_run(run), status=202)
+
+
+def _input(user: Any, campaign: Any, name: str, value: Any) -> Any:
+    """The object that an input names; a foreign one is as good as a missing one."""
+    is_number = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+    try:
+        if name == "snapshot":
+            return selectors.snapshot_for(user, s.UUIDField().to_internal_value(value))
+        if is_number and name == "prompts_from":
+            return selectors.round_for(user, campaign.slug, value)
+        if is_number:
+            return selectors.checkpoint_for(user, value)
+    except (NotFound, s.ValidationError):
+        pass  # told below, like a value of the wrong kind
+    raise Invalid(_("An input is not usable."), fields={name: [_("There is no such one for you.")]})
+
+
+class OneRun(ApiView):
+    scope = "read"
+
+    @extend_schema(operation_id="run_read", responses=RunSchema, tags=["runs"])
+    def get(self, request: Request, run_id: Any) -> Response:
+        """One run: how far it is, what it was given, what came of it."""
+        return Response(_run(selectors.run_for(request.user, run_id)))
+
+
+class CancelRun(ApiView):
+    scope = "research"
+
+    @extend_schema(operation_id="run_cancel", request=None, responses=RunSchema, tags=["runs"])
+    def post(self, request: Request, run_id: Any) -> Response:
+        """Stops a run; one that is running saves and leaves."""
+        run = selectors.run_for(request.user, run_id)
+        self.body(request)
+        return Response(_run(services.cancel_run(run=run, actor=request.user)))
+
+
+class Checkpoints(ApiView):
+    scope = "read"
+    paginated = ("GET",)
+
+    @extend_schema(
+        operation_id="checkpoints_list", responses=page_of("Checkpoint", CheckpointSchema), tags=["models"]
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Reward models and policies that a campaign may use."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        found = Checkpoint.objects.filter(campaign=campaign) | Checkpoint.objects.filter(campaign=None)
+        return self.page(request, found, _checkpoint)
+
+
+class Rounds(ApiView):
+    scope = "read"
+
+    @extend_schema(operation_id="rounds_list", responses=RoundSchema(many=True), tags=["rounds"])
+    def get(self, request: Request, slug: str) -> Response:
+        """Rounds of a campaign, first first."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        return Response(
+            [_round(r) for r in campaign.rounds.select_related("campaign").order_by("number")[:1000]]
+        )
+
+
+class OneRound(ApiView):
+    scope = "read"
+
+    @extend_schema(operation_id="round_read", responses=RoundSchema, tags=["rounds"])
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        """One round with the evidence that its policy got better."""
+        return Response(_round(selectors.round_for(request.user, slug, number)))
+
+
+class TrainReward(ApiView):
+    scope = "research"
+
+    @extend_schema(
+        operation_id="round_train_reward", request=None, responses={202: RoundSchema}, tags=["rounds"]
+    )
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        """Takes a snapshot and trains a reward model on it."""
+        found = selectors.round_for(request.user, slug, number)
+        self.body(request)
+        return Response(_round(services.train_reward(round_=found, actor=request.user)), status=202)
+
+
+class RefreshPolicy(ApiView):
+    scope = "research"
+
+    @extend_schema(
+        operation_id="round_refresh_policy",
+        request=RefreshSchema,
+        responses={202: RoundSchema},
+        tags=["rounds"],
+    )
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        """Trains a new policy; its answers and those of the old one become the items of the next round."""
+        found = selectors.round_for(request.user, slug, number)
+        body = self.body(request, "method", "config")
+        config = body.get("config", {})
+        if not isinstance(config, dict):
+            raise Invalid(
+                _("The settings are not usable."),
+                fields={"config": [_("Give an object of names and values.")]},
+            )
+        method = str(body.get("method", "dpo"))
+        refreshed = services.refresh_policy(round_=found, actor=request.user, method=method, config=config)
+        return Response(_round(refreshed), status=202)
+
+
+urlpatterns = [
+    path("api/campaigns/<slug:slug>/snapshots/", Snapshots.as_view(), name="api-snapshots"),
+    path("api/snapshots/<uuid:snapshot_id>/", OneSnapshot.as_view(), name="api-snapshot"),
+    path("api/snapshots/<uuid:snapshot_id>/download/", Download.as_view(), name="api-snapshot-download"),
+    path("api/methods/", Methods.as_view(), name="api-methods"),
+    path("api/campaigns/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
+    path("api/runs/<uuid:run_id>/", OneRun.as_view(), name="api-run"),
+    path("api/runs/<uuid:run_id>/cancel/", CancelRun.as_view(), name="api-run-cancel"),
+    path("api/campaigns/<slug:slug>/checkpoints/", Checkpoints.as_view(), name="api-checkpoints"),
+    path("api/campaigns/<slug:slug>/rounds/", Rounds.as_view(), name="api-rounds"),
+    path("api/campaigns/<slug:slug>/rounds/<int:number>/", OneRound.as_view(), name="api-round"),
+    path(
+        "api/campaigns/<slug:slug>/rounds/<int:number>/train-reward/",
+        TrainReward.as_view(),
+        name="api-round-train-reward",
+    ),
+    path(
+        "api/campaigns/<slug:slug>/rounds/<int:number>/refresh-policy/",
+        RefreshPolicy.as_view(),
+        name="api-round-refresh-policy",
+    ),
+]

@@ -1,0 +1,1 @@
+"""Pages for researchers: data, runs, models, rounds. Thin: access and reads from selectors, writes through services."""

@@ -1,0 +1,135 @@
+"""Forms of the researchers' pages. Rules live in the pydantic classes and services; a form only asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from annotation.campaigns.models import Campaign
+from annotation.errors import Invalid
+from training_bridge import methods
+from training_bridge.models import Checkpoint, Round, Snapshot
+
+
+def show_refusal(form: forms.Form, refused: Invalid) -> None:
+    """What a service refused, beside the fields that it names."""
+    rest = True
+    for name, errors in refused.fields.items():
+        for error in errors:
+            if name in form.fields:
+                form.add_error(name, error)
+                rest = False
+            else:
+                form.add_error(None, f"{name}: {error}")
+                rest = False
+    if rest:
+        form.add_error(None, refused.message)
+
+
+class SnapshotForm(forms.Form):
+    """Filters of a snapshot; empty means everything."""
+
+    rounds = forms.MultipleChoiceField(label=_("Rounds"), required=False, widget=forms.CheckboxSelectMultiple)
+    questions = forms.MultipleChoiceField(
+        label=_("Questions"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    labeler_kinds = forms.MultipleChoiceField(
+        label=_("Answers from"),
+        choices=[("human", _("people")), ("simulated", _("simulated labelers")), ("ai", _("AI judges"))],
+        initial=["human", "simulated"],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("They are told apart in every row."),
+    )
+    include_late = forms.BooleanField(
+        label=_("Keep late answers, marked"),
+        required=False,
+        initial=True,
+        help_text=_("They never enter a training view."),
+    )
+    test_percent = forms.IntegerField(
+        label=_("Prompts held out for testing, %"),
+        min_value=1,
+        max_value=50,
+        initial=20,
+        help_text=_(
+            "A hash of the prompt decides, so no prompt is on both sides, in this snapshot or a later one."
+        ),
+    )
+
+    def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        numbers = campaign.items.values_list("round_number", flat=True).distinct().order_by("round_number")
+        self.fields["rounds"].choices = [(n, n) for n in numbers]  # type: ignore[attr-defined]
+        questions = campaign.protocol.questions if campaign.protocol else ()
+        self.fields["questions"].choices = [(q.key, q.title or q.type.label) for q in questions]  # type: ignore[attr-defined]
+        for name in ("rounds", "questions"):
+            if len(self.fields[name].choices) < 2:  # type: ignore[attr-defined]
+                del self.fields[name]  # nothing to choose
+
+    def filters(self) -> dict[str, Any]:
+        data = dict(self.cleaned_data)
+        data["rounds"] = [int(n) for n in data.get("rounds", [])]
+        return data
+
+
+class InputsForm(forms.Form):
+    """What a run of a method is given, and its seed."""
+
+    def __init__(self, *args: Any, method: methods.Method, campaign: Campaign, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        policies = Checkpoint.objects.filter(
+            kind=Checkpoint.Kind.POLICY, campaign__in=[campaign]
+        ) | Checkpoint.objects.filter(kind=Checkpoint.Kind.POLICY, campaign=None)
+        choices: dict[str, Any] = {
+            "snapshot": Snapshot.objects.filter(campaign=campaign)
+            .exclude(status="failed")
+            .order_by("-created_at"),
+            "parent": policies.order_by("-pk"),
+            "baseline": policies.order_by("-pk"),
+            "reward_model": campaign.checkpoints.filter(kind=Checkpoint.Kind.REWARD_MODEL).order_by("-pk"),
+            "prompts_from": Round.objects.filter(campaign=campaign).order_by("-number"),
+        }
+        for name in method.inputs:
+            self.fields[name] = _Choice(
+                queryset=choices[name],
+                label=methods.INPUTS[name],
+                required=name in method.needs,
+                initial=choices[name].first() if name in method.needs else None,
+                empty_label=None if name in method.needs and choices[name].exists() else _("none"),
+            )
+        self.fields["seed"] = forms.IntegerField(
+            label=_("Seed"),
+            min_value=0,
+            max_value=2**31 - 1,
+            initial=0,
+            help_text=_("The same seed and inputs give the same result."),
+        )
+
+
+class _Choice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        if isinstance(obj, Snapshot):
+            count = obj.manifest["counts"]["feedback"] if obj.manifest else None
+            return (
+                f"{obj.short} · {obj.get_status_display()}" if count is None else f"{obj.short} · {count:,}"
+            )
+        if isinstance(obj, Round):
+            return str(obj.number)
+        return f"{obj.name} · {obj.short}" if obj.sha256 else obj.name
+
+
+class TextForm(forms.Form):
+    """A text to look at with a reward model."""
+
+    prompt = forms.CharField(
+        label=_("Prompt"), max_length=20_000, widget=forms.Textarea(attrs={"rows": 2, "dir": "auto"})
+    )
+    text = forms.CharField(
+        label=_("Response"),
+        max_length=20_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 5, "dir": "auto"}),
+        help_text=_("The reward of every word of it is shown in colour."),
+    )
