@@ -19,8 +19,8 @@ class ToyParameters(BaseModel):
 
     steps: int = Field(3, ge=1, le=1000, title="Steps", description="How far to count.")
     step_s: float = Field(0.0, ge=0, le=60, title="Seconds a step", description="How long each takes.")
-    fault: Literal["", "kill", "exit", "raise", "problem", "deaf", "pickle"] = Field(
-        "", title="Fault", description="What goes wrong."
+    fault: Literal["none", "kill", "exit", "raise", "problem", "deaf", "pickle"] = Field(
+        "none", title="Fault", description="What goes wrong."
     )
     need: int = Field(0, ge=0, title="Answers needed", description="Refused with fewer.")
 
