@@ -196,10 +196,11 @@
       this.shownAt = performance.now();
     }
 
-    /* The strip is as high as its highest question, so that nothing moves when the next one opens. */
+    /* The strip is as high as its highest question (within reason), so that nothing moves when the next one opens. */
     keepHeight() {
       const strip = this.form.querySelector(".questions");
       strip.style.minHeight = "";
+      if (window.innerWidth < 900) return; // on a phone the room is worth more
       let highest = 0;
       const active = this.active;
       for (const q of this.questions) {
@@ -207,7 +208,7 @@
         highest = Math.max(highest, strip.offsetHeight);
       }
       for (const q of this.questions) q.show(q === active);
-      strip.style.minHeight = `${highest}px`;
+      strip.style.minHeight = `${Math.min(highest, window.innerHeight * 0.3)}px`;
     }
 
     activate(question, { focus = true } = {}) {
@@ -825,17 +826,18 @@
 
   // --- Keys -------------------------------------------------------------------------------------------------------------------------
 
+  const gettext_noop = (text) => text; // marks a text for translation; it is translated when shown
   const PAGE_KEYS = [
-    ["Enter", "Send; if a question is still open, go to it"],
-    ["Tab", "Next question"],
-    ["u", "Undo: change the last answer"],
-    ["s", "Skip this item"],
-    ["x", "Report this item"],
-    ["g", "Guidelines"],
-    ["r", "Raw text and back"],
-    ["d", "Differences between two responses"],
-    ["l", "Scroll responses together or apart"],
-    ["?", "These keys"],
+    ["Enter", gettext_noop("Send; if a question is still open, go to it")],
+    ["Tab", gettext_noop("Next question")],
+    ["u", gettext_noop("Undo: change the last answer")],
+    ["s", gettext_noop("Skip this item")],
+    ["x", gettext_noop("Report this item")],
+    ["g", gettext_noop("Guidelines")],
+    ["r", gettext_noop("Raw text and back")],
+    ["d", gettext_noop("Differences between two responses")],
+    ["l", gettext_noop("Scroll responses together or apart")],
+    ["?", gettext_noop("These keys")],
   ];
   const ACTS = {
     send,
