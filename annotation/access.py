@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Func, OuterRef, QuerySet, Value
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import CharField, Func, OuterRef, QuerySet, Value
 from django.utils.translation import gettext as _
 
 from annotation.assignment.models import Assignment
@@ -162,7 +163,9 @@ def _with_roles(user: User) -> QuerySet[Campaign]:
     mine = Membership.objects.filter(user_id=user.pk, campaign=OuterRef("pk"), suspended_at__isnull=True)
     roles: Any = ArraySubquery(mine.values("role"))
     if user.is_superuser:
-        roles = Func(roles, Value(Role.ADMIN.value), function="array_append")
+        roles = Func(
+            roles, Value(Role.ADMIN.value), function="array_append", output_field=ArrayField(CharField())
+        )
     return Campaign.objects.annotate(my_roles=roles)
 
 

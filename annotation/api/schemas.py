@@ -164,7 +164,7 @@ class Submission(s.Serializer):
     assignment = s.IntegerField()
     revision = s.IntegerField()
     supersedes = s.UUIDField(allow_null=True)
-    status = s.ChoiceField(["counted", "late"])
+    status = s.CharField(help_text="counted, or late: kept, but its place had been given away")
     submitted_at = s.DateTimeField()
 
 
@@ -206,7 +206,7 @@ class Feedback(s.Serializer):
     choice_set = s.DictField()
     labeler = s.CharField(help_text="A pseudonym, the same throughout the campaign.")
     labeler_kind = s.ChoiceField(["human", "simulated", "ai"])
-    status = s.ChoiceField(["counted", "late"])
+    status = s.CharField(help_text="counted, or late: kept, but its place had been given away")
     revision = s.IntegerField()
     protocol_version = s.IntegerField()
     guidelines_version = s.IntegerField()

@@ -123,7 +123,7 @@ def test_the_same_key_sixteen_times_at_once_is_one_row(cast, crowd):  # I-2
     campaign, threads = make_campaign(cast, items=10), crowd(16)
     for _round in range(10):
         assignment, key = services.lease_next(labeler=cast.lena, campaign=campaign), uuid.uuid4()
-        results = threads.run(lambda n: send(assignment, key=key).pk)
+        results = threads.run(lambda n, assignment=assignment, key=key: send(assignment, key=key).pk)
         assert len(set(results)) == 1 and raised(results) == []
     assert Submission.objects.count() == 10 and Feedback.objects.count() == 30
     assert set(Item.objects.values_list("counted", flat=True)) == {1}
@@ -133,7 +133,7 @@ def test_sixteen_keys_at_once_are_one_row_and_fifteen_conflicts(cast, crowd):  #
     campaign, threads = make_campaign(cast, items=5, overlap=3), crowd(16)
     for _round in range(5):
         assignment = services.lease_next(labeler=cast.lena, campaign=campaign)
-        results = threads.run(lambda n: send(assignment))
+        results = threads.run(lambda n, assignment=assignment: send(assignment))
         sent = [r for r in results if isinstance(r, Submission)]
         assert len(sent) == 1
         assert {(type(r), r.code, r.extra["submission"]) for r in raised(results)} == {

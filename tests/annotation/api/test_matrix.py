@@ -1,0 +1,274 @@
+"""Every route of the API × every role, on own and on foreign objects; a new route without an expectation fails (I-20).
+
+And the other way round: planted words (a policy's name, an e-mail address, another labeler's comment, a gold answer) must
+not be in any answer that a labeler gets (I-21).
+"""
+
+import uuid
+
+import pytest
+from django.urls import get_resolver
+
+from annotation.assignment.services import lease_next
+from annotation.campaigns.services import change_campaign
+from annotation.items.models import Item
+from annotation.people.models import User
+from annotation.submissions.services import request_hash
+from tests.cast import add_some_items, answer, make_campaign, make_user, send
+
+ROLES = (
+    "labeler",
+    "reviewer",
+    "admin",
+    "researcher",
+    "superuser",
+    "stranger",
+    "anonymous",
+    "suspended",
+    "disabled",
+)
+OUTSIDE = {"stranger": 404, "suspended": 404, "anonymous": 401, "disabled": 401}
+JSONL = b'{"prompt": "New?", "responses": ["a", "b"]}\n'
+
+
+def everybody(status: int) -> dict[str, int]:
+    return {
+        "labeler": status,
+        "reviewer": status,
+        "admin": status,
+        "researcher": status,
+        "superuser": status,
+        **OUTSIDE,
+    }
+
+
+def admins(status: int) -> dict[str, int]:
+    return {
+        "labeler": 403,
+        "reviewer": 403,
+        "admin": status,
+        "researcher": 403,
+        "superuser": status,
+        **OUTSIDE,
+    }
+
+
+def overseers(status: int) -> dict[str, int]:
+    return {**everybody(status), "labeler": 403}
+
+
+def labelers(status: int) -> dict[str, int]:
+    return {"labeler": status, "reviewer": 403, "admin": 403, "researcher": 403, "superuser": 403, **OUTSIDE}
+
+
+def own(status: int) -> dict[str, int]:
+    """An assignment of the labeler: nobody else learns that it exists."""
+    return {**dict.fromkeys(ROLES, 404), "labeler": status, "anonymous": 401, "disabled": 401}
+
+
+PEOPLE = {**dict.fromkeys(ROLES, 200), "anonymous": 401, "disabled": 401}
+
+# (route name, method): (what each role gets, body)
+EXPECTED = {
+    ("me", "get"): (PEOPLE, None),
+    ("campaigns", "get"): (PEOPLE, None),
+    ("campaigns", "post"): (
+        {**dict.fromkeys(ROLES, 403), "admin": 201, "superuser": 201, "anonymous": 401, "disabled": 401},
+        lambda world: {"name": "New"},
+    ),
+    ("campaign", "get"): (everybody(200), None),
+    ("campaign", "patch"): (admins(200), lambda world: {"name": "Other", "version": world.version()}),
+    ("open", "post"): (admins(200), lambda world: {}),
+    ("pause", "post"): (admins(200), lambda world: {}),
+    ("close", "post"): (admins(200), lambda world: {}),
+    ("guidelines", "get"): (everybody(200), None),
+    ("guidelines", "post"): (admins(201), lambda world: {"markdown": "Be kind."}),
+    ("protocol", "get"): (everybody(200), None),
+    ("protocol", "post"): (admins(201), lambda world: {"questions": [{"key": "a", "type": "comparison"}]}),
+    ("progress", "get"): (everybody(200), None),
+    ("agreement", "get"): (overseers(200), None),
+    ("items", "get"): (overseers(200), None),
+    ("items-import", "post"): (admins(201), lambda world: JSONL),
+    ("item-assign", "post"): (admins(201), lambda world: {"labeler": world.free_labeler()}),
+    ("feedback", "get"): (overseers(200), None),
+    ("next", "post"): (labelers(200), lambda world: {}),
+    ("undo", "post"): (labelers(200), lambda world: {}),
+    ("assignment", "get"): (own(200), None),
+    ("heartbeat", "post"): (own(200), lambda world: {}),
+    ("draft", "put"): (own(200), lambda world: {"data": {"a": "b"}}),
+    ("submit", "post"): (own(201), lambda world: world.answers()),
+    ("skip", "post"): (own(200), lambda world: {"reason": "unclear"}),
+    ("flag", "post"): (own(201), lambda world: {"reason": "broken"}),
+    ("schema", "get"): (PEOPLE, None),
+    ("docs", "get"): (PEOPLE, None),
+}
+
+
+class World:
+    """A campaign with people in every role, an answer sent and a lease out, and the labeler's words on the way."""
+
+    def __init__(self, cast, campaign) -> None:
+        self.campaign = campaign
+        self.people = {
+            "labeler": cast.lena,
+            "reviewer": cast.rita,
+            "admin": cast.adam,
+            "researcher": cast.reza,
+            "superuser": make_user("root", is_superuser=True),
+            "stranger": cast.stan,
+            "anonymous": None,
+            "suspended": make_user("sven"),
+            "disabled": make_user("dora"),
+        }
+        campaign.memberships.create(
+            user=self.people["suspended"], role="labeler", suspended_at=campaign.created_at
+        )
+        campaign.memberships.create(user=self.people["disabled"], role="admin")
+        send(lease_next(labeler=cast.otto, campaign=campaign))
+        send(lease_next(labeler=cast.lena, campaign=campaign))
+        self.lease = lease_next(labeler=cast.lena, campaign=campaign)
+
+    def version(self) -> int:
+        self.campaign.refresh_from_db()
+        return self.campaign.version
+
+    def free_labeler(self) -> str:
+        """Somebody new, and a place for them."""
+        name = f"free-{uuid.uuid4().hex[:8]}"
+        self.campaign.memberships.create(user=make_user(name), role="labeler")
+        self.campaign.refresh_from_db()
+        change_campaign(
+            actor=self.people["admin"],
+            campaign=self.campaign,
+            version=self.campaign.version,
+            changes={"overlap": self.campaign.overlap + 1},
+        )
+        return name
+
+    def answers(self, **more):
+        said = [
+            {"question": a.question, "target": a.target, "payload": a.payload.dump()}
+            for a in answer(self.lease)
+        ]
+        return {"idempotency_key": str(uuid.uuid4()), "answers": said, **more}
+
+    def path(self, route: str) -> str:
+        plain = {"me": "me/", "campaigns": "campaigns/", "schema": "schema/", "docs": "docs/"}
+        if route in plain:
+            return plain[route]
+        if route == "assignment":
+            return f"assignments/{self.lease.pk}/"
+        if route in ("heartbeat", "draft", "submit", "skip", "flag"):
+            return f"assignments/{self.lease.pk}/{route}/"
+        tail = {
+            "campaign": "",
+            "items-import": "items/import/",
+            "item-assign": f"items/{self.lease.item_id}/assign/",
+        }.get(route, f"{route}/")
+        return f"campaigns/{self.campaign.slug}/{tail}"
+
+
+@pytest.fixture
+def world(cast, campaign):
+    return World(cast, campaign)
+
+
+def routes() -> dict[str, set[str]]:
+    """Route names of the API with the methods that they answer."""
+    (api,) = [p for p in get_resolver().url_patterns if getattr(p, "namespace", None) == "api"]
+    return {
+        pattern.name: {
+            m for m in ("get", "post", "put", "patch", "delete") if hasattr(pattern.callback.view_class, m)
+        }
+        for pattern in api.url_patterns
+    }
+
+
+def test_every_route_has_an_expectation():
+    assert {(name, method) for name, methods in routes().items() for method in methods} == set(EXPECTED)
+
+
+@pytest.mark.parametrize(("route", "method"), EXPECTED)
+def test_each_role_gets_what_it_may(world, api, route, method):
+    expected, body = EXPECTED[route, method]
+    got = {}
+    for role in sorted(ROLES, key=lambda r: expected[r] < 300):  # those who change something come last
+        client = api(world.people[role])
+        if role == "disabled":
+            User.objects.filter(pk=world.people[role].pk).update(is_active=False)
+        options = {"content_type": "application/x-ndjson"} if route == "items-import" else {}
+        got[role] = client(method, world.path(route), body and body(world), **options).status_code
+    assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("route", "method"), [key for key in EXPECTED if key[0] not in ("me", "campaigns", "schema", "docs")]
+)
+def test_a_foreign_campaign_does_not_exist(world, cast, api, route, method):
+    """Whoever administers one campaign and labels in it sees nothing of another."""
+    other = make_user("olga")
+    mine = make_campaign(cast, name="Mine")
+    for role in ("admin", "labeler", "researcher", "reviewer"):
+        mine.memberships.get_or_create(user=other, role=role)
+    _expected, body = EXPECTED[route, method]
+    options = {"content_type": "application/x-ndjson"} if route == "items-import" else {}
+    response = api(other)(method, world.path(route), body and body(world), **options)
+    assert response.status_code == 404 and response.json()["code"] == "not_found"
+    missing = (
+        world.path(route).replace(world.campaign.slug, "nothing").replace(str(world.lease.pk), "987654321")
+    )
+    again = api(other)(method, missing, body and body(world), **options)
+    assert (again.status_code, again.json()["message"]) == (404, response.json()["message"])
+
+
+def test_a_labeler_never_sees_who_wrote_it_or_what_others_said(world, cast, api):
+    """Planted words do not come back in any answer to a labeler."""
+    Item.objects.update(
+        is_gold=True, gold_answers={"canary": "gold-canary"}, metadata={"k": "metadata-canary"}
+    )
+    others = {str(s.pk) for s in world.campaign.submissions.exclude(labeler=cast.lena)}
+    canaries = {
+        "canary-policy",
+        "gold-canary",
+        "metadata-canary",
+        "canary.example",
+        "is_gold",
+        "source",
+        "otto",
+    } | others
+    client, bodies = api(cast.lena), []
+    for (route, method), (expected, body) in EXPECTED.items():
+        if route in ("schema", "docs", "skip") or expected["labeler"] >= 300:
+            continue
+        data = body and body(world)
+        if route == "submit":
+            data |= {"next": True}
+        response = client(method, world.path(route), data)
+        assert response.status_code < 300, (route, response.content)
+        bodies.append(response.content.decode())
+    assert len(bodies) >= 10
+    for text in bodies:
+        assert not [canary for canary in canaries if canary in text]
+    assert any("Answer " in text for text in bodies)  # the texts themselves are there
+
+
+def test_overseers_see_pseudonyms_only(world, cast, api):
+    for person in (cast.rita, cast.adam, cast.reza):
+        rows = api(person)("get", world.path("feedback")).json()["results"]
+        assert {row["labeler"] for row in rows} == {
+            u.pseudonym(world.campaign.pk) for u in (cast.lena, cast.otto)
+        }
+        assert all(word not in str(rows) for word in ("lena", "otto", "canary.example"))
+
+
+def test_request_hash_does_not_depend_on_order(world):
+    said = answer(world.lease)
+    assert request_hash(said) == request_hash(said[::-1]) != request_hash(said[:-1])
+
+
+def test_lists_do_not_cost_more_for_more_rows(world, cast, api, django_assert_max_num_queries):
+    add_some_items(world.campaign, 30, start=50)
+    for route, most in (("items", 5), ("feedback", 4)):
+        client = api(cast.adam)
+        with django_assert_max_num_queries(most):
+            assert len(client("get", world.path(route)).json()["results"]) > 3
