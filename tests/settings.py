@@ -32,6 +32,7 @@ QUEUES = int(_worker.group(1)) % 15 + 1 if _worker else 0
 if BROKER_URL.startswith("redis+socket://"):
     BROKER_URL = CELERY_BROKER_URL = f"{BROKER_URL}?virtual_host={QUEUES}"
 
+DURABLE = False  # PostgreSQL without fsync: a test database is made anew each time
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 AXES_ENABLED = False  # the test client signs in without a request; the lock-out has tests of its own

@@ -6,6 +6,7 @@ import sys
 import psycopg_pool
 from django.db import Error, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
@@ -31,23 +32,30 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """503 with a time to try again when the database was away, busy or a lock was held too long; else 500.
 
-    Plain text without a template: whatever broke must not break this as well.
+    Pages get a page, programs under /api/ get JSON in the shape of every other refusal. Rendered without a request, so
+    that nothing here asks the database again.
     """
-    error = sys.exc_info()[1]
-    if _is_away(error):
+    if _is_away(sys.exc_info()[1]):
         text = _(
             "The database is busy or being restarted. Nothing that was acknowledged is lost. Try again in a moment."
         )
-        return HttpResponse(
-            text,
-            status=503,
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-            content_type="text/plain; charset=utf-8",
-        )
+        response = _answer(request, 503, "unavailable", text)
+        response["Retry-After"] = str(RETRY_AFTER_S)
+        return response
     text = _(
         "Something went wrong on our side. What you sent may not have been stored; go back and send it again."
     )
-    return HttpResponse(text, status=500, content_type="text/plain; charset=utf-8")
+    return _answer(request, 500, "server_error", text)
+
+
+def _answer(request: HttpRequest, status: int, code: str, text: str) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return JsonResponse({"code": code, "message": text, "fields": {}, "extra": {}}, status=status)
+    try:
+        return HttpResponse(render_to_string(f"{status}.html"), status=status)
+    except Exception:  # whatever broke the page may have broken this template too
+        log.exception("the page for status %d cannot be rendered", status)
+        return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
 
 
 def _is_away(error: BaseException | None) -> bool:

@@ -38,7 +38,10 @@ def logging_config(*, pretty: bool) -> dict[str, Any]:
     last: list[Any] = (
         [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
         if pretty
-        else [structlog.processors.ExceptionRenderer(STACK_WITHOUT_VALUES), structlog.processors.JSONRenderer()]
+        else [
+            structlog.processors.ExceptionRenderer(STACK_WITHOUT_VALUES),
+            structlog.processors.JSONRenderer(),
+        ]
     )
     return {
         "version": 1,

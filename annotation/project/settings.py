@@ -7,6 +7,7 @@ Three situations, told apart by what is set:
     production   WHETSTONE_HTTPS=1 besides: secure cookies, HSTS; WHETSTONE_ALLOWED_HOSTS is required
 """
 
+from os import pathsep
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ RUN_STALE_S = envint("WHETSTONE_RUN_STALE_S", 120, low=2, high=3600)
 RUN_RESEND_S = envint("WHETSTONE_RUN_RESEND_S", 60, low=1, high=3600)  # a queued one wakes a worker again
 RUN_STOP_GRACE_S = envint("WHETSTONE_RUN_STOP_GRACE_S", 45, low=1, high=600)  # to save after SIGTERM
 RUN_SWEEP_S = envint("WHETSTONE_RUN_SWEEP_S", 15, low=1, high=600)
-RUN_METHODS = envlist("WHETSTONE_RUN_METHODS", [])  # modules with METHODS, beside training_bridge/methods.py
+RUN_METHODS = ["training_bridge.builtin_methods", *envlist("WHETSTONE_RUN_METHODS", [])]  # modules that hold METHODS
 TRAIN_QUEUE = envstr("WHETSTONE_TRAIN_QUEUE", "train")  # where runs wait for a worker, such as one with a GPU
 
 # What kind of installation this is.
@@ -108,10 +109,18 @@ WSGI_APPLICATION = "annotation.project.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
+# Folders of feedback types: those of this repository, and an installation's own (see feedback_types/__init__.py).
+TYPE_HOMES = [
+    BASE_DIR / "feedback_types",
+    *(Path(home) for home in envstr("WHETSTONE_TYPES_PATH", "").split(pathsep) if home),
+]
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates", *sorted((BASE_DIR / "feedback_types").glob("*/templates"))],
+        "DIRS": [
+            BASE_DIR / "templates",
+            *(p for home in TYPE_HOMES for p in sorted(home.glob("*/templates"))),
+        ],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -176,6 +185,7 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Whetstone] "
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 OPEN_SIGNUP = envbool("WHETSTONE_OPEN_SIGNUP", False)
+MFA_ADAPTER = "annotation.project.accounts.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Whetstone"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # without a mail server no address is ever verified
@@ -228,7 +238,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS = sorted((BASE_DIR / "feedback_types").glob("*/static"))
+STATICFILES_DIRS = [p for home in TYPE_HOMES for p in sorted(home.glob("*/static"))]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

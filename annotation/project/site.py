@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 
 from django.conf import settings
 from django.core.management import call_command
@@ -51,6 +52,7 @@ def running_site(*, say: Callable[[str], object]) -> Iterator[RunningSite]:
         with Supervisor(places, leases, say=say) as supervisor:
             if _migrate():
                 say("database is up to date")
+            call_command("check", databases=["default"], tags=["database"], stdout=StringIO())
             if not settings.DEBUG:  # then Whitenoise serves hashed names from STATIC_ROOT, else the sources
                 call_command("collectstatic", interactive=False, verbosity=0)
                 say("static files are collected")

@@ -38,6 +38,7 @@ def bad(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("fail/<str:kind>", fail),
+    path("api/fail/<str:kind>", fail),
     path("wrapped", fail_wrapped),
     path("async", fail_async),
     path("bad", bad),
@@ -74,6 +75,27 @@ def test_a_page_that_cannot_reach_the_database_asks_to_try_again(address):
     assert response.status_code == 503
     assert response["Retry-After"] == "2"
     assert "Nothing that was acknowledged is lost" in response.content.decode()
+
+
+@pytest.mark.urls(__name__)
+def test_a_program_reads_json_in_the_shape_of_other_refusals():
+    response = Client(raise_request_exception=False).get("/api/fail/away")
+
+    assert response.status_code == 503
+    assert response["Retry-After"] == "2"
+    assert set(response.json()) == {"code", "message", "fields", "extra"}
+    assert response.json()["code"] == "unavailable"
+
+
+@pytest.mark.urls(__name__)
+def test_a_page_that_cannot_even_be_drawn_is_plain_text(settings, tmp_path):
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path], "APP_DIRS": False}]
+
+    response = Client(raise_request_exception=False).get("/fail/bug")
+
+    assert response.status_code == 500
+    assert response["Content-Type"].startswith("text/plain")
+    assert "send it again" in response.content.decode()
 
 
 @pytest.mark.urls(__name__)

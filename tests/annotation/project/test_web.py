@@ -126,12 +126,18 @@ def test_the_real_server_answers_signs_in_and_serves_static_files(site):
         assert anonymous.get("/healthz", headers={"host": "evil.example"}).status_code == 400
 
 
-def test_a_browser_runs_the_page_under_the_policy(page, site):
-    user = User.objects.create_user("ada")
-    site.sign_in(page, user)
+def test_a_second_factor_is_set_up_by_a_code_that_the_policy_lets_the_browser_show(page, site):
+    User.objects.create_user("ada", "ada@example.org", "correct-horse-battery")
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").or_(page.get_by_label("Login")).first.fill("ada")
+    page.get_by_label("Password").first.fill("correct-horse-battery")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda address: "/accounts/login" not in address)
 
-    response = page.goto("/accounts/password/change/")
+    page.goto("/accounts/2fa/totp/activate/")  # asks for the password once more
+    page.get_by_label("Password").first.fill("correct-horse-battery")
+    page.keyboard.press("Enter")
 
-    assert response.status == 200
-    assert page.context.cookies()
+    drawn = page.locator("figure.totp-code svg").bounding_box()
+    assert drawn["width"] == drawn["height"] > 80
     assert settings.SESSION_COOKIE_NAME in {cookie["name"] for cookie in page.context.cookies()}
