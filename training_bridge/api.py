@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers as s
-from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -128,13 +127,11 @@ class NewestFirst(KeysetPagination):
 
     ordering = "-created_at"
 
-    def _check_position(self, position: Any) -> None:
+    def _is_ours(self, cursor: Any) -> bool:
         try:
-            found = parse_datetime(str(position))
+            return super()._is_ours(cursor) and (cursor.position is None or parse_datetime(cursor.position) is not None)
         except ValueError:
-            found = None
-        if found is None:
-            raise ParseError(_("The cursor was altered; take it from next or previous."))
+            return False
 
 
 def newest(view: ApiView, request: Request, queryset: QuerySet[Any], describe: Any) -> Response:

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from training_bridge.methods import Attributes, Inputs, Method
 from training_bridge.models import Run
+from training_bridge.policy.config import PretrainParameters, SampleParameters
 from training_bridge.reward_model.config import TrainParameters
+from training_bridge.services.rounds import write_prompts
 
 
 def enough_events(parameters: Any, inputs: Inputs) -> Iterator[str]:
@@ -92,5 +94,23 @@ METHODS = [
         is_listed=False,
         write_inputs=write_texts,
         collect=read_scores,
+    ),
+    Method(
+        name="pretrain",
+        label=gettext_lazy("Default policy"),
+        purpose=gettext_lazy("Trains the small embedded policy from scratch, on everyday questions."),
+        program="training_bridge.policy.pretrain",
+        parameters=PretrainParameters,
+        makes="policy",
+        is_listed=False,
+    ),
+    Method(
+        name="sample",
+        label=gettext_lazy("Answers"),
+        purpose=gettext_lazy("Asks a policy for answers to the prompts of a round."),
+        program="training_bridge.policy.sample",
+        parameters=SampleParameters,
+        needs=("parent", "prompts_from"),
+        write_inputs=write_prompts,
     ),
 ]

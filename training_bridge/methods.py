@@ -125,7 +125,7 @@ class Method:
 def all_methods() -> dict[str, Method]:
     """Every method by its name. Raises ValueError when two have the same one."""
     found: dict[str, Method] = {}
-    for module in ("training_bridge.builtin_methods", *settings.RUN_METHODS):
+    for module in settings.RUN_METHODS:
         for method in import_module(module).METHODS:
             if method.name in found:
                 raise ValueError(f"two methods are called {method.name!r}; the second is in {module}")

@@ -28,7 +28,7 @@ STALE_S = 2
 def toys(tmp_path: Path) -> Iterator[None]:
     """The methods of toy.py beside the built-in ones, fast clocks, and a queue and directories that only this test uses."""
     changed: dict[str, Any] = {
-        "RUN_METHODS": ["tests.training_bridge.toy"],
+        "RUN_METHODS": [*settings.RUN_METHODS, "tests.training_bridge.toy"],
         "RUN_HEARTBEAT_S": 1,
         "RUN_STALE_S": STALE_S,
         "RUN_RESEND_S": 1,

@@ -1,4 +1,4 @@
-"""Runs with real Celery workers and a real broker, which are killed, stopped and emptied: each run takes effect exactly once."""
+"""Runs with real workers and a real broker, which are killed, stopped and emptied: each run takes effect exactly once."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_kill_9_of_the_program_the_worker_and_a_flushed_broker(
 
 
 def test_a_worker_that_was_stopped_too_long_is_refused(start_worker: StartWorker) -> None:
-    """SIGSTOP: its program goes on and finishes, another worker takes over, and after SIGCONT the first one changes nothing."""
+    """SIGSTOP: its program goes on, another worker takes over, and after SIGCONT the first one changes nothing."""
     zombie = start_worker()
     run = start(steps=10, step_s=0.3)
     until(lambda: effects(run.directory))

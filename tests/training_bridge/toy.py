@@ -1,6 +1,7 @@
 """A program that learns nothing, for tests of everything around programs; and the methods that run it.
 
-Counts to `steps` with a checkpoint at each, and writes which attempt did which step into the run's directory. `fault` says what goes wrong.
+Counts to `steps` with a checkpoint at each, and writes which attempt did which step into the run's directory. `fault` says
+what goes wrong.
 """
 
 from __future__ import annotations

@@ -216,39 +216,43 @@ def _open_next(round_: Round) -> None:
 
 
 def paired_items(ours: Run, theirs: Run, *, seed: int) -> Iterator[NewItem]:
-    """An item for each prompt that both policies answered differently: one response of each, in random order.
+    """An item for each prompt to which the policies say different things: one response of each, in random order.
 
     Where the protocol asks about a single response, the new policy's is shown.
     """
     _fewest, most = arity(ours.campaign.protocol.questions) if ours.campaign.protocol else (2, 2)
     prompts = Prompt.objects.filter(campaign=ours.campaign).in_bulk()
-    other = {row["id"]: row for row in sampled(theirs)}
+    old = sampled(theirs)
     rng = random.Random(seed)
-    for row in sampled(ours):
-        pair, prompt = other.get(row["id"]), prompts.get(int(row["id"]))
-        if prompt is None or pair is None or pair["text"] == row["text"]:
+    for name, candidates in sampled(ours).items():
+        prompt = prompts.get(int(name))
+        pair = next(((a, b) for a in candidates for b in old.get(name, []) if a["text"] != b["text"]), None)
+        if prompt is None or pair is None:
             continue
-        responses = [_response(row, ours), _response(pair, theirs)]
-        if most < 2:
-            del responses[1]
+        responses = [new_response(pair[0], ours.parent), new_response(pair[1], theirs.parent)][:most]
         rng.shuffle(responses)
         yield NewItem(prompt, responses)
 
 
-def _response(row: Mapping[str, Any], run: Run) -> NewResponse:
-    name = run.parent.name if run.parent else ""
-    return NewResponse(row["text"], source_name=name, checkpoint_id=run.parent_id, sampling=row["sampling"])
+def new_response(row: Mapping[str, Any], policy: Checkpoint | None) -> NewResponse:
+    """A line of responses.jsonl as a response that says who wrote it, and how."""
+    how = {name: row[name] for name in ("tokens", "logprob", "finish") if name in row}
+    return NewResponse(
+        row["text"],
+        source_name=policy.name if policy else "",
+        checkpoint_id=policy.pk if policy else None,
+        sampling={**(row.get("sampling") or {}), **how},
+    )
 
 
-def sampled(run: Run) -> Iterator[dict[str, Any]]:
-    """The first candidate for each prompt, {"id", "text", "sampling"}, as the sample program wrote them."""
-    seen = set()
+def sampled(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """The candidates for each prompt, as the sample program wrote them."""
+    found: dict[str, list[dict[str, Any]]] = {}
     with open(run.attempt_directory / "result" / "responses.jsonl", encoding="utf-8") as file:
         for line in file:
             row = json.loads(line)
-            if row["id"] not in seen:
-                seen.add(row["id"])
-                yield row
+            found.setdefault(str(row["id"]), []).append(row)
+    return found
 
 
 def write_prompts(run: Run, directory: Path) -> dict[str, Any]:
@@ -263,6 +267,7 @@ def write_prompts(run: Run, directory: Path) -> dict[str, Any]:
             file.write(
                 json.dumps({"id": str(prompt.pk), "messages": prompt.messages}, ensure_ascii=False) + "\n"
             )
+    return {"input": "prompts.jsonl"}
 
 
 def latest_reward_model(campaign: Campaign) -> Checkpoint | None:
