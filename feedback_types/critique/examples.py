@@ -11,7 +11,7 @@ SCREEN = Screen(PROMPT, (ShownResponse(5, TEXT), ShownResponse(2, "歌德。我�
 GRADE = {"verdict": None, "grades": 7, "ratings": {"overall": 6}, "tags": [], "spans": []}
 _FULL = {
     "verdict": -1,
-    "grades": 5,
+    "grades": 3,
     "ratings": {"overall": 2, "Factual accuracy": 1},
     "tags": ["verbose"],
     "spans": [
@@ -21,7 +21,7 @@ _FULL = {
 }
 FULL_SETTINGS = {
     "criteria": ["overall", "Factual accuracy"],
-    "grades": 5,
+    "grades": 3,
     "verdict": "three",
     "tags": ["verbose", "rude"],
     "categories": ["factual", "style"],
