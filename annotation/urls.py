@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from annotation.views import assets, doors, home, label
+from annotation.views import assets, campaign_new, campaigns, doors, home, items, label, people, quality
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -19,6 +19,34 @@ urlpatterns = [
         name="widgets_js",
     ),
     re_path(r"^assets/widgets\.(?P<digest>[0-9a-f]{12})\.css$", assets.widgets_css, name="widgets_css"),
+    # Campaigns
+    path("campaigns/", campaigns.campaigns, name="campaigns"),
+    path("campaigns/new/", campaign_new.new, name="campaign_new"),
+    path("campaigns/<slug:slug>/", campaigns.campaign, name="campaign"),
+    re_path(
+        r"^campaigns/(?P<slug>[-a-zA-Z0-9_]+)/state/(?P<act>open|pause|close)/$",
+        campaigns.change_state,
+        name="campaign_state",
+    ),
+    path("campaigns/<slug:slug>/questions/", campaign_new.questions, name="campaign_questions"),
+    path("campaigns/<slug:slug>/settings/", campaign_new.change, name="campaign_settings"),
+    path("campaigns/<slug:slug>/history/", campaign_new.audit, name="campaign_audit"),
+    path("campaigns/<slug:slug>/items/", items.items, name="campaign_items"),
+    path("campaigns/<slug:slug>/items/import/", items.upload, name="campaign_import"),
+    path("campaigns/<slug:slug>/items/<int:item_id>/", items.item, name="campaign_item"),
+    path("campaigns/<slug:slug>/reports/<int:flag_id>/", items.resolve, name="campaign_flag"),
+    path("campaigns/<slug:slug>/quality/", quality.quality, name="campaign_quality"),
+    path("campaigns/<slug:slug>/people/", people.people, name="campaign_people"),
+    path(
+        "campaigns/<slug:slug>/people/invitations/<int:invitation_id>/revoke/",
+        people.revoke_invitation,
+        name="campaign_invitation_revoke",
+    ),
+    path(
+        "campaigns/<slug:slug>/people/<int:membership_id>/", people.change_membership, name="campaign_membership"
+    ),
+    path("tokens/", people.tokens, name="tokens"),
+    path("tokens/<int:token_id>/revoke/", people.revoke_token, name="token_revoke"),
     # Labeling
     path("campaigns/<slug:slug>/guidelines/", label.guidelines_page, name="guidelines"),
     path("campaigns/<slug:slug>/label/", label.label, name="label"),

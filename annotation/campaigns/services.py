@@ -108,6 +108,27 @@ def change_campaign(*, actor: User, campaign: Campaign, version: int, changes: M
 
 
 @in_transaction
+def save_settings(
+    *, actor: User, campaign: Campaign, version: int, changes: Mapping[str, Any], markdown: str
+) -> Campaign:
+    """The settings page: changes and guidelines together or not at all; each leaves its audit row if it changed.
+
+    Raises as `change_campaign`; Stale also when only the guidelines were changed by somebody else.
+    """
+    current = _lock(campaign)
+    told = current.guidelines.markdown if current.guidelines else ""
+    if version != current.version:
+        stale = _stale(current, version, changes)
+        if markdown != told:
+            stale.extra["diff"]["guidelines"] = {"yours": markdown, "now": told}
+        raise stale
+    saved = change_campaign(actor=actor, campaign=campaign, version=version, changes=changes)
+    if markdown != told:
+        publish_guidelines(actor=actor, campaign=saved, markdown=markdown)
+    return saved
+
+
+@in_transaction
 def publish_guidelines(
     *, actor: User, campaign: Campaign, markdown: str, version: int | None = None
 ) -> Guidelines:

@@ -1,4 +1,4 @@
-"""Campaigns for those who look after them: the list, and one campaign at a glance (is it on track, who needs help).
+"""Campaigns for those who look after them: the list, and one campaign at a glance.
 
 GET  /campaigns/                  all of mine              GET  /campaigns/<slug>/        overview, refreshed while it is open
 POST /campaigns/<slug>/open/      pause/  close/           each says what it will do before it does it
@@ -66,7 +66,11 @@ def change_state(request: HttpRequest, slug: str, act: str) -> HttpResponse:
         except Refused as refused:
             messages.warning(request, refused.message)
         else:
-            done = {"open": _("The campaign is open."), "pause": _("Paused."), "close": _("The campaign is closed.")}
+            done = {
+                "open": _("The campaign is open."),
+                "pause": _("Paused."),
+                "close": _("The campaign is closed."),
+            }
             messages.success(request, done[act])
         return redirect("campaign", slug)
     context = tab_context(request, found, "overview") | {"act": act, "is_possible": found.state in before}
@@ -81,7 +85,12 @@ def tab_context(request: HttpRequest, campaign: Campaign, tab: str) -> dict[str,
     """What every page of one campaign shows: its name, state, tabs, and whether this person may change it."""
     roles = set(getattr(campaign, "my_roles", ()))
     is_admin = Role.ADMIN in roles or bool(getattr(request.user, "is_superuser", False))
-    return {"campaign": campaign, "tab": tab, "is_admin": is_admin, "may_review": is_admin or Role.REVIEWER in roles}
+    return {
+        "campaign": campaign,
+        "tab": tab,
+        "is_admin": is_admin,
+        "may_review": is_admin or Role.REVIEWER in roles,
+    }
 
 
 def overview_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:

@@ -1,0 +1,130 @@
+"""Who is in a campaign: members by role, invitations by link, and a person's API tokens.
+
+GET  /campaigns/<slug>/people/        POST …/invite/   …/revoke/<invitation>/   …/suspend/
+GET  /tokens/                         POST /tokens/    /tokens/<id>/revoke/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from annotation import access
+from annotation.errors import Invalid, NotFound
+from annotation.people import selectors, services
+from annotation.people.models import ApiToken, Invitation, Membership, Role
+from annotation.views.campaigns import tab_context
+from annotation.views.pages import page
+
+
+class InviteForm(forms.Form):
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices, initial=Role.LABELER)
+    max_uses = forms.IntegerField(
+        label=gettext_lazy("How many people"),
+        help_text=gettext_lazy("The link works for so many people, once each."),
+        min_value=1, max_value=services.MAX_INVITATION_USES, initial=1,
+    )  # fmt: skip
+    days = forms.IntegerField(
+        label=gettext_lazy("Valid for days"), min_value=1, max_value=services.MAX_DAYS, initial=14
+    )
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("Name"), help_text=gettext_lazy("What it is for, in your words."), max_length=100
+    )
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("What it may do"),
+        choices=ApiToken.Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    days = forms.IntegerField(
+        label=gettext_lazy("Valid for days"), min_value=1, max_value=services.MAX_DAYS, initial=90
+    )
+
+
+@page(methods=["GET", "HEAD", "POST"])
+def people(request: HttpRequest, slug: str) -> HttpResponse:
+    """Members and invitations; a POST makes an invitation, whose link is shown this once."""
+    campaign = access.campaign_for_admin(request.user, slug)
+    form = InviteForm(request.POST or None)
+    link = ""
+    if request.method == "POST" and form.is_valid():
+        _invitation, token = services.invite(actor=_user(request), campaign=campaign, **form.cleaned_data)
+        link = request.build_absolute_uri(reverse("join", args=[token]))
+        form = InviteForm()
+    context = tab_context(request, campaign, "people") | {
+        "form": form,
+        "link": link,
+        "groups": _groups(campaign),
+        "invitations": selectors.open_invitations(campaign),
+    }
+    return render(request, "campaigns/people.html", context, status=422 if form.errors else 200)
+
+
+@page(methods=["POST"])
+def revoke_invitation(request: HttpRequest, slug: str, invitation_id: int) -> HttpResponse:
+    campaign = access.campaign_for_admin(request.user, slug)
+    invitation = Invitation.objects.filter(pk=invitation_id, campaign=campaign).first()
+    if invitation is None:
+        raise NotFound(_("There is no such invitation."))
+    services.revoke_invitation(actor=_user(request), invitation=invitation)
+    messages.success(request, _("The link opens nothing any more."))
+    return redirect("campaign_people", slug)
+
+
+@page(methods=["POST"])
+def change_membership(request: HttpRequest, slug: str, membership_id: int) -> HttpResponse:
+    """Takes a role away, or gives it back; answers that were given stay."""
+    campaign = access.campaign_for_admin(request.user, slug)
+    membership = Membership.objects.filter(pk=membership_id, campaign=campaign).select_related("user").first()
+    if membership is None:
+        raise NotFound(_("There is no such member."))
+    act = services.revoke_role if membership.suspended_at is None else services.grant_role
+    act(actor=_user(request), user=membership.user, campaign=campaign, role=membership.role)  # type: ignore[operator]
+    return redirect("campaign_people", slug)
+
+
+@page(methods=["GET", "HEAD", "POST"])
+def tokens(request: HttpRequest) -> HttpResponse:
+    """My tokens for the API; a new one's text is shown this once."""
+    form = TokenForm(request.POST or None)
+    text = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            _token, text = services.issue_token(user=_user(request), **form.cleaned_data)
+            form = TokenForm()
+        except Invalid as invalid:
+            for name, errors in invalid.fields.items():
+                form.add_error(name if name in form.fields else None, errors)
+    context = {"form": form, "text": text, "tokens": selectors.tokens_of(_user(request))}
+    return render(request, "tokens.html", context, status=422 if form.errors else 200)
+
+
+@page(methods=["POST"])
+def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
+    token = ApiToken.objects.filter(pk=token_id, user=_user(request)).first()
+    if token is None:
+        raise NotFound(_("There is no such token of yours."))
+    services.revoke_token(actor=_user(request), token=token)
+    messages.success(request, _("The token opens nothing any more."))
+    return redirect("tokens")
+
+
+def _groups(campaign: Any) -> list[tuple[str, list[Membership]]]:
+    """(role in words, members), in the order of the roles."""
+    by_role: dict[str, list[Membership]] = {role: [] for role in Role.values}
+    for membership in selectors.members(campaign):
+        by_role[membership.role].append(membership)
+    return [(str(Role(role).label), members) for role, members in by_role.items()]
+
+
+def _user(request: HttpRequest) -> Any:
+    return request.user
