@@ -88,16 +88,19 @@ WITH me AS MATERIALIZED (
   WHERE (s.campaign_id, s.pos, s.replica) = (p.campaign_id, p.pos, p.replica) RETURNING s.item_id, s.pos
 ), ins AS (
   INSERT INTO annotation_assignment AS a
-    (campaign_id, item_id, labeler_id, state, leased_at, lease_until, protocol_id, guidelines_id, order_seed, response_order)
+    (campaign_id, item_id, labeler_id, state, leased_at, lease_until, protocol_id, guidelines_id, order_seed, response_order,
+     first_render_at)
   SELECT %(campaign)s::bigint, g.item_id, %(labeler)s::bigint, 1, statement_timestamp(),
          statement_timestamp() + make_interval(secs => %(lease_s)s::int), %(protocol)s::bigint, %(guidelines)s::bigint,
          %(seed)s::bigint,
          (SELECT array_agg(ir.response_id ORDER BY sha256(convert_to(%(seed)s::bigint || ':' || ir.response_id, 'UTF8')))
-          FROM annotation_itemresponse ir WHERE ir.item_id = g.item_id)
+          FROM annotation_itemresponse ir WHERE ir.item_id = g.item_id),
+         CASE WHEN %(on_screen)s THEN statement_timestamp() END
   FROM gone g
   ON CONFLICT (item_id, labeler_id) DO UPDATE
     SET state = 1, leased_at = excluded.leased_at, lease_until = excluded.lease_until, requeued_pos = NULL,
-        protocol_id = excluded.protocol_id, guidelines_id = excluded.guidelines_id, first_render_at = NULL
+        protocol_id = excluded.protocol_id, guidelines_id = excluded.guidelines_id,
+        first_render_at = excluded.first_render_at
     WHERE a.state = 4
   RETURNING a.id
 ), adv AS (
@@ -132,6 +135,7 @@ def take_next(
     lease_s: int,
     beyond: Sequence[int],
     fresh: bool,
+    on_screen: bool,
 ) -> tuple[int, bool] | None:
     """(assignment id, whether it is new): one that is held and not in `beyond`, else the next slot if `fresh`, else None."""
     params = {
@@ -143,6 +147,7 @@ def take_next(
         "lease_s": lease_s,
         "beyond": list(beyond),
         "fresh": fresh,
+        "on_screen": on_screen,
         "seed": secrets.randbits(62),
     }
     locked = _run(LOCK_CURSOR, params, prepare=True)
@@ -181,6 +186,7 @@ def take_named(
         "guidelines": guidelines_id,
         "lease_s": lease_s,
         "fresh": True,
+        "on_screen": False,
         "seed": secrets.randbits(62),
     }
     _run(OPEN_CURSOR, params)

@@ -47,14 +47,13 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
         lease_s=campaign.lease_s,
         beyond=beyond,
         fresh=campaign.is_open,
+        on_screen=not beyond,
     )
     if taken is None:
         return None
     assignment_id, is_new = taken
-    if not beyond:
-        queue.extend(assignment_id, campaign.lease_s, rendered=True)
-    elif not is_new:
-        queue.extend(assignment_id, campaign.lease_s, rendered=False)
+    if not is_new:
+        queue.extend(assignment_id, campaign.lease_s, rendered=not beyond)
     assignment = Assignment.objects.select_related("item__prompt").get(pk=assignment_id)
     assignment.campaign = campaign
     assignment.labeler = labeler
