@@ -1,7 +1,9 @@
 """Every page, as every role, wide and narrow, light and dark: PNG files to look at.
 
-    python -m tests.browser.screenshots OUT http://127.0.0.1:8000 labeler=/sign-in/…/ admin=/sign-in/…/
-    python -m tests.browser.screenshots OUT --own          on a small site of its own with the cast of the tests
+    WHETSTONE_SCREENSHOTS=OUT pytest tests/browser/test_pages.py -k pictures       on the scene of the tests
+    python -m tests.browser.screenshots OUT http://127.0.0.1:8000 campaign=SLUG labeler=SESSION admin=SESSION …
+
+The second form goes to a running site; SESSION is the value of the cookie `sessionid` of somebody in that role.
 
 A page joins by a line in PAGES: the role that sees it, its url name, and its arguments ("campaign" is the slug).
 """
@@ -42,6 +44,9 @@ PAGES = (
     Page("admin", "campaign_people", ("campaign",)),
     Page("admin", "campaign_settings", ("campaign",)),
     Page("admin", "campaign_new"),
+    Page("admin", "campaign_questions", ("campaign",)),
+    Page("admin", "campaign_audit", ("campaign",)),
+    Page("admin", "tokens"),
     Page("reviewer", "home"),
     Page("reviewer", "disagreement", ("campaign",)),
     Page("researcher", "home"),
@@ -108,12 +113,20 @@ def readme_picture(browser: Any, url: str, sign_in: Callable[[Any, str], None], 
     target = ROOT / "docs" / "img" / "labeling.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     context = browser.new_context(
-        base_url=url, viewport={"width": 1280, "height": 800}, color_scheme="light", device_scale_factor=1.5
+        base_url=url, viewport={"width": 1440, "height": 840}, color_scheme="light", device_scale_factor=1.25
     )
     page = context.new_page()
-    sign_in(page, "labeler")
+    sign_in(page, "another")
     page.goto(f"/campaigns/{campaign}/label/")
-    page.keyboard.press("ArrowLeft")
+    for _ in range(6):  # the item that shows best; which one comes first is drawn by lot
+        page.wait_for_timeout(400)
+        if page.get_by_text("I lie awake half the night").count():
+            break
+        page.keyboard.press("s")
+        page.keyboard.press("5")
+    is_first = "Try to go to bed" in page.locator(".response").first.inner_text()
+    for _ in range(2):  # clearly better
+        page.keyboard.press("ArrowLeft" if is_first else "ArrowRight")
     page.wait_for_timeout(900)
     page.screenshot(path=str(target))
     context.close()
@@ -127,7 +140,9 @@ def main() -> None:
 
     def sign_in(page: Any, role: str) -> None:
         page.context.clear_cookies()
-        page.context.add_cookies([{"name": "sessionid", "value": links[role], "url": url}])
+        page.context.add_cookies(
+            [{"name": "sessionid", "value": links.get(role, links["labeler"]), "url": url}]
+        )
 
     import django
 

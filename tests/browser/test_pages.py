@@ -10,13 +10,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from annotation.assignment.services import lease_next
+from annotation.people.services import create_sign_in_link, invite
 from tests.browser.scene import make_scene
 from tests.browser.screenshots import addresses, readme_picture, take_all
 from tests.cast import make_cast, send
 
 pytestmark = pytest.mark.browser
 
-PERSON = {"labeler": "lena", "reviewer": "rita", "admin": "adam", "researcher": "reza"}
+PERSON = {"labeler": "lena", "reviewer": "rita", "admin": "adam", "researcher": "reza", "another": "otto"}
 
 
 @pytest.fixture
@@ -52,6 +53,58 @@ def test_axe_finds_nothing(browser, site, scene, theme):
                 found += [f"{role} {entry.name}: {line}" for line in axe_finds(page)]
         context.close()
     assert found == [] and problems == []
+
+
+def test_axe_finds_nothing_in_any_state_of_the_labeling_screen(browser, site, scene):
+    cast, campaign = scene
+    context = browser.new_context(base_url=site.url, bypass_csp=True, reduced_motion="reduce")
+    page = context.new_page()
+    site.sign_in(page, cast.otto)
+    page.goto(f"/campaigns/{campaign.slug}/label/")
+    page.wait_for_timeout(400)
+    found = []
+    for state, keys in (
+        ("guidelines", ["g"]),
+        ("keys", ["Escape", "?"]),
+        ("reasons", ["Escape", "s"]),
+        ("raw", ["Escape", "r"]),
+        ("differences", ["d"]),
+        ("apart", ["d", "l"]),
+        ("needs an answer", ["Enter"]),
+        ("second question", ["ArrowDown"]),
+        ("next item", ["5", "5", "Enter"]),
+        ("undo", ["u"]),
+    ):
+        for key in keys:
+            page.keyboard.press(key)
+        page.wait_for_timeout(350)
+        found += [f"{state}: {line}" for line in axe_finds(page)]
+    context.close()
+    assert found == []
+
+
+def test_axe_finds_nothing_on_pages_that_say_no(browser, site, scene):
+    cast, campaign = scene
+    context = browser.new_context(base_url=site.url, bypass_csp=True)
+    page = context.new_page()
+    _invitation, token = invite(actor=cast.adam, campaign=campaign)
+    link = create_sign_in_link(user=cast.lena)
+    found = []
+    for address in ("/no-such-page/", f"/join/{token}/", "/join/nonsense/", link):
+        page.goto(address)
+        found += [f"{address}: {line}" for line in axe_finds(page)]
+    site.sign_in(page, cast.stan)
+    for address in (
+        "/",
+        "/work/",
+        f"/campaigns/{campaign.slug}/label/",
+        f"/join/{token}/",
+        "/accounts/logout/",
+    ):
+        page.goto(address)
+        found += [f"{address}: {line}" for line in axe_finds(page)]
+    context.close()
+    assert found == []
 
 
 def test_nothing_scrolls_sideways_on_a_phone(browser, site, scene):
