@@ -23,7 +23,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.attention.bias import causal_lower_right
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
@@ -165,13 +164,18 @@ def segment_attention(
     )
     attended_parts = []
     for q, k, v in parts:
-        mask = None if q.shape[2] == k.shape[2] else causal_lower_right(q.shape[2], k.shape[2])
+        mask = None if q.shape[2] == k.shape[2] else causal(q.shape[2], k.shape[2], q.device)
         attended_parts.append(
             F.scaled_dot_product_attention(
                 q, k, v, attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=grouped
             )
         )
     return torch.cat(attended_parts, 2).transpose(1, 2).contiguous(), None
+
+
+def causal(queries: int, keys: int, device: torch.device) -> Tensor:
+    """(queries, keys) bool: what each query may see, the last one everything."""
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
 
 
 AttentionInterface.register(NAME, segment_attention)

@@ -38,26 +38,34 @@ class World:
     def value(self, prompt, text, offset, head):
         """Reward of `text[:offset]`: the worth of the words that are complete."""
         seen = text if offset is None else text[:offset]
-        return sum(self.worth[w] for w in seen.replace(".", " ").split() if w in self.worth)
+        return sum(self.worth[w] for w in seen.lower().replace(".", " ").split() if w in self.worth)
 
     def text(self) -> str:
         words = self.rng.choice(WORDS, size=self.rng.integers(1, 5))
         return " ".join(words) + "."
 
-    def screens(self, n: int, responses: int = 2, first: int = 0) -> list[Screen]:
+    def screens(self, n: int, responses: int = 2, first: int = 0, sentences: int = 1) -> list[Screen]:
         made = []
         for i in range(first, first + n):
             prompt = (Message("user", f"Say something about {WORDS[i % len(WORDS)]}, number {i}."),)
             texts: list[str] = []
             while len(texts) < responses:
-                text = self.text()
+                text = " ".join(
+                    self.text().capitalize() if sentences > 1 else self.text() for _ in range(sentences)
+                )
                 if text not in texts:
                     texts.append(text)
             made.append(Screen(prompt, tuple(ShownResponse(10 * i + k + 1, t) for k, t in enumerate(texts))))
         return made
 
+    def rewrite(self, prompt, text):
+        """What a labeler would write in place of a sentence."""
+        return [self.text().capitalize() for _ in range(3)]
+
     def labeler(self, beta: float = 1.0, lapse: float = 0.0, **parameters) -> SyntheticLabeler:
-        return SyntheticLabeler(self.value, beta=beta, lapse=lapse, parameters=parameters)
+        return SyntheticLabeler(
+            self.value, beta=beta, lapse=lapse, parameters=parameters, rewrite=self.rewrite
+        )
 
 
 def answer(screens, labelers, questions, *, overlap: int = 1, seed: int = 0, test_share: float = 0.25):
