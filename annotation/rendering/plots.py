@@ -52,10 +52,10 @@ def line(
 ) -> SafeString:
     """Lines with optional intervals (a band). Points that are not finite are left out; `reference` is a dashed level."""
     clean = [
-        Series(s.name, [p for p in (Point(*p) for p in s.points) if _finite(p) and (p.x > 0 or not log_x)])
+        (s.name, [p for p in (Point(*p) for p in s.points) if _finite(p) and (p.x > 0 or not log_x)])
         for s in series
     ]
-    points = [p for s in clean for p in s.points]
+    points = [p for _name, own in clean for p in own]
     if not points:
         return _nothing(title, note)
     ys = [v for p in points for v in (p.y, p.low, p.high) if v is not None] + (
@@ -66,24 +66,24 @@ def line(
     parts = [axes.draw(x_label, y_label)]
     if reference is not None:
         parts.append(_path("reference", [(LEFT, axes.y(reference)), (WIDTH - RIGHT, axes.y(reference))]))
-    for number, s in enumerate(clean):
+    for number, (_name, own) in enumerate(clean):
         colour = f"s{number % COLOURS}"
-        banded = [p for p in s.points if p.low is not None and p.high is not None]
+        banded = [p for p in own if p.low is not None and p.high is not None]
         if len(banded) > 1:
             upper = [(axes.x(p.x), axes.y(p.high)) for p in banded if p.high is not None]
             lower = [(axes.x(p.x), axes.y(p.low)) for p in reversed(banded) if p.low is not None]
             parts.append(_path(f"band {colour}", upper + lower, closed=True))
-        parts.append(_path(f"curve {colour}", [(axes.x(p.x), axes.y(p.y)) for p in s.points]))
-        if len(s.points) <= 30:
-            parts.extend(_dot(axes.x(p.x), axes.y(p.y), colour) for p in s.points)
+        parts.append(_path(f"curve {colour}", [(axes.x(p.x), axes.y(p.y)) for p in own]))
+        if len(own) <= 30:
+            parts.extend(_dot(axes.x(p.x), axes.y(p.y), colour) for p in own)
     with_interval = any(p.low is not None for p in points)
     head = [_("Series"), x_label, y_label, *([_("from"), _("to")] if with_interval else [])]
     rows = [
-        [s.name, short(p.x), short(p.y), *([short(p.low), short(p.high)] if with_interval else [])]
-        for s in clean
-        for p in _thinned(s.points)
+        [name, short(p.x), short(p.y), *([short(p.low), short(p.high)] if with_interval else [])]
+        for name, own in clean
+        for p in _thinned(own)
     ]
-    legend = [s.name for s in clean] if len(clean) > 1 else []
+    legend = [name for name, _own in clean] if len(clean) > 1 else []
     return _figure(title, note, "".join(parts), head, rows, legend=legend)
 
 
@@ -141,7 +141,7 @@ def histogram(
 
 
 def intervals(
-    rows: Sequence[tuple[str, float, float, float]],
+    rows: Sequence[tuple[str, float | None, float | None, float | None]],
     *,
     title: str,
     x_label: str,
@@ -149,26 +149,35 @@ def intervals(
     reference: float | None = None,
     x_range: tuple[float, float] | None = None,
 ) -> SafeString:
-    """Dot and whisker, one row for each (name, value, low, high); `reference` is a dashed line (no effect, chance)."""
-    rows = [row for row in rows if all(math.isfinite(v) for v in row[1:])]
-    if not rows:
+    """Dot and whisker, one row for each (name, value, low, high); `reference` is a dashed line (no effect, chance).
+
+    A row without a value is left out; one without an interval (low and high None) is a dot.
+    """
+    shown = [
+        (name, value, low, high)
+        for name, value, low, high in rows
+        if value is not None and all(v is None or math.isfinite(v) for v in (value, low, high))
+    ]
+    if not shown:
         return _nothing(title, note)
-    numbers = [v for row in rows for v in row[1:]] + ([reference] if reference is not None else [])
-    low, high = x_range or _padded(min(numbers), max(numbers))
+    numbers = [v for row in shown for v in row[1:] if v is not None]
+    numbers += [reference] if reference is not None else []
+    start, end = x_range or _padded(min(numbers), max(numbers))
     left, row_height = 190, 30
-    height = TOP + row_height * len(rows) + BOTTOM
-    axes = _Axes(low, high, 0, 1, left=left, height=height)
+    height = TOP + row_height * len(shown) + BOTTOM
+    axes = _Axes(start, end, 0, 1, left=left, height=height)
     parts = [axes.draw(x_label, "", y_ticks=False)]
     if reference is not None:
         parts.append(_path("reference", [(axes.x(reference), TOP), (axes.x(reference), height - BOTTOM)]))
-    for i, (name, value, lower, upper) in enumerate(rows):
+    for i, (name, value, low, high) in enumerate(shown):
         y = TOP + row_height * (i + 0.5)
-        parts.append(_path("whisker s0", [(axes.x(lower), y), (axes.x(upper), y)]))
-        parts += [_path("whisker s0", [(axes.x(end), y - 5), (axes.x(end), y + 5)]) for end in (lower, upper)]
+        if low is not None and high is not None:
+            parts.append(_path("whisker s0", [(axes.x(low), y), (axes.x(high), y)]))
+            parts += [_path("whisker s0", [(axes.x(v), y - 5), (axes.x(v), y + 5)]) for v in (low, high)]
         parts.append(_dot(axes.x(value), y, "s0", 5))
         parts.append(_text(left - 12, y + 4, _cut(name, 26), "end", "label"))
     head = [_("Name"), x_label, _("from"), _("to")]
-    table = [[name, short(v), short(lo), short(hi)] for name, v, lo, hi in rows]
+    table = [[name, short(value), short(low), short(high)] for name, value, low, high in shown]
     return _figure(title, note, "".join(parts), head, table, height=height)
 
 

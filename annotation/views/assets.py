@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import json
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import brotli
 from django.conf import settings
@@ -107,10 +107,10 @@ def _bundle(parts: list[bytes]) -> Bundle:
     return Bundle(digest, plain, gzip.compress(plain, mtime=0), brotli.compress(plain))
 
 
-def _words(language: str) -> dict[str, object]:
+def _words(language: str) -> dict[str, Any]:
     """Translations of the `djangojs` domain; English needs none."""
     view = JavaScriptCatalog()
-    view.translation = DjangoTranslation(  # type: ignore[attr-defined]
+    view.translation = DjangoTranslation(
         language, domain="djangojs", localedirs=[str(path) for path in settings.LOCALE_PATHS]
     )
     return {} if language == "en" else view.get_catalog()

@@ -84,7 +84,7 @@ def assignment_context(
         "protocol_version": asked.number,
         "guidelines_version": told.number,
         "revises": revises,
-        "has_draft": bool(draft) and any(draft.values()),
+        "has_draft": any((draft or {}).values()),
         "is_sensitive": bool((assignment.item.metadata or {}).get("sensitive")),
         "errors": list((errors or {}).get("__all__", [])),
         "urls": {

@@ -70,7 +70,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
         total=Count("pk"),
     )
     active_ms = mine.filter(submitted_at__gte=midnight).values_list("active_ms", flat=True)
-    campaigns = [
+    campaigns: list[dict[str, Any]] = [
         {"campaign": campaign, "mine": labeler_progress(user, campaign)}
         for campaign in access.campaigns_for(user, Role.LABELER).order_by("name")
     ]

@@ -49,7 +49,7 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
     )
     if user.is_superuser:
         roles |= {Role.ADMIN}
-    entries = []
+    entries: list[dict[str, object]] = []
     for entry in ENTRIES:
         url = _address(entry.url_name)
         if url and (entry.url_name == "home" or roles & entry.roles):

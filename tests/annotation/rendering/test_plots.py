@@ -106,3 +106,10 @@ def test_sensible_digits(value, text):
 )
 def test_ticks_are_round(low, high, expected):
     assert plots.ticks(low, high) == pytest.approx(expected)
+
+
+def test_row_without_an_interval_is_a_dot_and_one_without_a_value_is_left_out():
+    figure = plots.intervals(
+        [("a", 0.5, None, None), ("b", None, None, None)], title="T", x_label="x", x_range=(0, 1)
+    )
+    assert figure.count("<circle") == 1 and "whisker" not in figure and "<td class=num>–</td>" in figure
