@@ -13,6 +13,10 @@ from annotation.items.models import Response
 from annotation.people.models import User
 from feedback_types.base import Message, Question, Screen, ShownResponse
 
+# Responses that were shown lately: they are never edited, and what was shown is what comes back answered a minute later.
+MAX_SHOWN = 500
+_shown: dict[int, ShownResponse] = {}
+
 
 @lru_cache(maxsize=256)
 def protocol(protocol_id: int) -> Protocol:
@@ -36,15 +40,20 @@ def screen_for(assignment: Assignment) -> Screen:
 
     Raises RuntimeError when a text is not the one that its hash was made of: what was shown must be what is recorded.
     """
-    responses = {r.pk: r for r in Response.objects.filter(pk__in=assignment.response_order)}
-    shown = []
-    for response_id in assignment.response_order:
-        response = responses[response_id]
-        if hashlib.sha256(response.text.encode()).hexdigest() != response.sha256:
-            raise RuntimeError(f"response {response_id} is not the text that was stored: its hash differs")
-        shown.append(ShownResponse(response_id, response.text))
+    found = {i: shown for i in assignment.response_order if (shown := _shown.get(i))}
+    missing = [i for i in assignment.response_order if i not in found]
+    if missing:
+        rows = Response.objects.filter(pk__in=missing).values_list("pk", "text", "sha256")
+        for response_id, text, sha256 in rows:
+            if hashlib.sha256(text.encode()).hexdigest() != sha256:
+                raise RuntimeError(
+                    f"response {response_id} is not the text that was stored: its hash differs"
+                )
+            found[response_id] = _shown[response_id] = ShownResponse(response_id, text)
+        while len(_shown) > MAX_SHOWN:
+            _shown.pop(next(iter(_shown)), None)
     messages = tuple(Message(m["role"], m["content"]) for m in assignment.item.prompt.messages)
-    return Screen(messages, tuple(shown))
+    return Screen(messages, tuple(found[i] for i in assignment.response_order))
 
 
 def order_for(seed: int, response_ids: list[int]) -> list[int]:
