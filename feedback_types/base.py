@@ -33,7 +33,9 @@ class InvalidPayload(ValueError):
 
     def __init__(self, errors: Mapping[str, Sequence[str]] | str):
         self.errors: dict[str, list[str]] = (
-            {"__all__": [errors]} if isinstance(errors, str) else {name: [str(e) for e in es] for name, es in errors.items()}
+            {"__all__": [errors]}
+            if isinstance(errors, str)
+            else {name: [str(e) for e in es] for name, es in errors.items()}
         )
         super().__init__("; ".join(f"{name}: {' '.join(es)}" for name, es in self.errors.items()))
 
@@ -41,7 +43,9 @@ class InvalidPayload(ValueError):
     def from_pydantic(cls, error: ValidationError) -> InvalidPayload:
         errors: dict[str, list[str]] = {}
         for e in error.errors(include_url=False, include_context=False, include_input=False):
-            errors.setdefault(".".join(str(part) for part in e["loc"]) or "__all__", []).append(e["msg"].removeprefix("Value error, "))
+            errors.setdefault(".".join(str(part) for part in e["loc"]) or "__all__", []).append(
+                e["msg"].removeprefix("Value error, ")
+            )
         return cls(errors)
 
 
@@ -94,7 +98,9 @@ class Target(StrEnum):
 
 
 T = TypeVar("T")
-Many = Annotated[tuple[T, ...], Field(strict=False)]  # a JSON list, kept as a tuple; what it holds stays strict
+Many = Annotated[
+    tuple[T, ...], Field(strict=False)
+]  # a JSON list, kept as a tuple; what it holds stays strict
 
 LARGEST = 2**53 - 1  # beyond this JavaScript rounds
 
@@ -139,6 +145,10 @@ class Settings(BaseModel):
     """How a campaign asks the question. Every field has a default, a title and a description: the page is made from them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# A field of Settings: pydantic's Field, whose stubs do not know that title and description may be translated lazily.
+setting: Callable[..., Any] = Field
 
 
 @dataclass(frozen=True)
@@ -204,10 +214,12 @@ class SyntheticLabeler:
     """A labeler with a known truth, who answers by a type's own law.
 
     Args:
-        value: (prompt, text, code-point offset or None for the end, head) -> score; head "reward" is the scalar reward of the prefix.
+        value: (prompt, text, code-point offset or None for the end, head) -> score; head "reward" is the scalar
+            reward of the prefix.
         beta: rationality > 0; 0 is a coin toss over the choice set.
         lapse: probability in [0, 1] of an answer drawn uniformly from the choice set.
-        parameters: values for the type's likelihood parameters (name -> number or sequence); missing names take their initial value.
+        parameters: values for the type's likelihood parameters (name -> number or sequence); missing names take
+            their initial value.
         rewrite: candidate rewrites of a text, for types in which the labeler writes.
     """
 
@@ -254,7 +266,7 @@ class FeedbackType(ABC):
     form_class: ClassVar[type[AnswerForm]]
 
     # Views in training formats: name ("preference", "unpaired", "prompt_completion") -> what the view loses, in a sentence.
-    views: ClassVar[Mapping[str, str]] = {}
+    views: ClassVar[Mapping[str, Any]] = {}  # translatable
 
     # VALID: screens with answers that must pass; INVALID: answers that must be refused, with the field that is at fault.
     valid: ClassVar[Sequence[Example]]
@@ -296,12 +308,15 @@ class FeedbackType(ABC):
     # Form -> payload -> JSON -> payload -> words
 
     @abstractmethod
-    def parse(self, cleaned_data: Mapping[str, Any], screen: Screen, settings: Any, target: int | None) -> Payload | None:
+    def parse(
+        self, cleaned_data: Mapping[str, Any], screen: Screen, settings: Any, target: int | None
+    ) -> Payload | None:
         """Payload of a valid form; None when nothing was said. Raises InvalidPayload, in the labeler's words."""
 
     @abstractmethod
     def to_form(self, payload: Any, screen: Screen, settings: Any) -> dict[str, Any]:
-        """Form data (unprefixed) that `parse` reads back to the same payload: the inverse, for drafts, undo and synthetic labelers."""
+        """Form data (unprefixed) that `parse` reads back to the same payload: the inverse, for drafts, undo and
+        synthetic labelers."""
 
     def load(self, stored: Mapping[str, Any], version: int | None = None) -> Any:
         """Payload from JSON of any version ever stored; the inverse of `Payload.dump`. Raises InvalidPayload."""
@@ -353,7 +368,9 @@ class FeedbackType(ABC):
         """One streamed pass over all events of this type, for views that need it (a labeler's median, say)."""
         return None
 
-    def records(self, events: Sequence[Event], statistics: Any = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    def records(
+        self, events: Sequence[Event], statistics: Any = None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         """(view, row) pairs from the events of one question in one submission, in TRL's column names.
 
         Prompts and completions are lists of {"role", "content"} messages.

@@ -54,7 +54,7 @@ def check_feedback_types(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
 def examine(folder: str) -> list[CheckMessage]:
     """Everything that is missing from the type in this folder."""
     try:
-        feedback_type = registry.get(folder)
+        feedback_type: Any = registry.get(folder)
     except Exception as error:  # whatever a half-written folder raises is what the check has to tell
         return [
             _error(
@@ -69,7 +69,7 @@ def examine(folder: str) -> list[CheckMessage]:
         return [_error(folder, 2, "holds no FeedbackType", hint)]
     return [
         *_declarations(folder, feedback_type),
-        *_files(folder, feedback_type),
+        *(_files(folder, feedback_type) if hasattr(feedback_type, "slug") else ()),
         *_examples(folder, feedback_type),
         *_settings(folder, feedback_type),
     ]

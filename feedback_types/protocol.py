@@ -26,7 +26,9 @@ def load_protocol(raw: Any) -> tuple[Question, ...]:
     if not isinstance(raw, list) or not raw:
         raise InvalidPayload({"protocol": [_("Ask at least one question.")]})
     if len(raw) > MAX_QUESTIONS:
-        raise InvalidPayload({"protocol": [_("Ask at most %(n)d questions on one screen.") % {"n": MAX_QUESTIONS}]})
+        raise InvalidPayload(
+            {"protocol": [_("Ask at most %(n)d questions on one screen.") % {"n": MAX_QUESTIONS}]}
+        )
     errors: dict[str, list[str]] = {}
     questions: list[Question] = []
     for number, entry in enumerate(raw, start=1):
@@ -40,10 +42,14 @@ def load_protocol(raw: Any) -> tuple[Question, ...]:
             continue
         key = entry.get("key")
         if not isinstance(key, str) or not KEY.fullmatch(key):
-            errors[f"{where}.key"] = [_("Name the question in small letters, digits and _, starting with a letter.")]
+            errors[f"{where}.key"] = [
+                _("Name the question in small letters, digits and _, starting with a letter.")
+            ]
             continue
         if any(q.key == key for q in questions):
-            errors[f"{where}.key"] = [_("Two questions are called %(key)s; give each its own name.") % {"key": key}]
+            errors[f"{where}.key"] = [
+                _("Two questions are called %(key)s; give each its own name.") % {"key": key}
+            ]
             continue
         title, required = entry.get("title", ""), entry.get("required", True)
         if not isinstance(title, str) or len(title) > 200 or "\x00" in title:
@@ -70,7 +76,14 @@ def load_protocol(raw: Any) -> tuple[Question, ...]:
     fewest, most = arity(questions)
     if fewest > most:
         raise InvalidPayload(
-            {"protocol": [_("These types cannot share a screen: one needs at least %(a)d responses, another takes at most %(b)d.") % {"a": fewest, "b": most}]}
+            {
+                "protocol": [
+                    _(
+                        "These types cannot share a screen: one needs at least %(a)d responses, another takes at most %(b)d."
+                    )
+                    % {"a": fewest, "b": most}
+                ]
+            }
         )
     return tuple(questions)
 
@@ -78,7 +91,13 @@ def load_protocol(raw: Any) -> tuple[Question, ...]:
 def dump_protocol(questions: Sequence[Question]) -> list[dict[str, Any]]:
     """The inverse of `load_protocol`, with every setting spelled out."""
     return [
-        {"key": q.key, "type": q.type.slug, "title": q.title, "required": q.required, "settings": q.settings.model_dump(mode="json")}
+        {
+            "key": q.key,
+            "type": q.type.slug,
+            "title": q.title,
+            "required": q.required,
+            "settings": q.settings.model_dump(mode="json"),
+        }
         for q in questions
     ]
 
@@ -93,15 +112,27 @@ def prefix(question: Question, target: int | None) -> str:
     return question.key if target is None else f"{question.key}-{target}"
 
 
-def forms(question: Question, screen: Screen, data: Mapping[str, Any] | None = None, initial: Mapping[str, Any] | None = None) -> list[AnswerForm]:
+def forms(
+    question: Question,
+    screen: Screen,
+    data: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | None = None,
+) -> list[AnswerForm]:
     """One form for each target, bound to `data` when given; `initial` maps full field names (with prefix) to values."""
     bound = []
     for target in question.type.targets(screen, question.settings):
         name = prefix(question, target)
-        start = {k.removeprefix(f"{name}-"): v for k, v in (initial or {}).items() if k.startswith(f"{name}-")}
+        start = {
+            k.removeprefix(f"{name}-"): v for k, v in (initial or {}).items() if k.startswith(f"{name}-")
+        }
         bound.append(
             question.type.form_class(
-                data, prefix=name, initial=start or None, screen=screen, settings=question.settings, target=target
+                data,
+                prefix=name,
+                initial=start or None,
+                screen=screen,
+                settings=question.settings,
+                target=target,
             )
         )
     return bound
@@ -116,7 +147,12 @@ def read_form(questions: Sequence[Question], screen: Screen, data: Mapping[str, 
         for form in forms(question, screen, data):
             name = prefix(question, form.target)
             if not form.is_valid():
-                errors.update({f"{name}-{field}" if field != "__all__" else name: list(es) for field, es in form.errors.items()})
+                errors.update(
+                    {
+                        f"{name}-{field}" if field != "__all__" else name: [str(e) for e in es]
+                        for field, es in form.errors.items()
+                    }
+                )
                 said = True
                 continue
             try:
@@ -128,7 +164,12 @@ def read_form(questions: Sequence[Question], screen: Screen, data: Mapping[str, 
                     continue
                 question.type.validate(payload, screen, question.settings, form.target)
             except InvalidPayload as error:
-                errors.update({f"{name}-{field}" if field != "__all__" else name: es for field, es in error.errors.items()})
+                errors.update(
+                    {
+                        f"{name}-{field}" if field != "__all__" else name: es
+                        for field, es in error.errors.items()
+                    }
+                )
                 said = True
                 continue
             said = True
@@ -141,7 +182,8 @@ def read_form(questions: Sequence[Question], screen: Screen, data: Mapping[str, 
 
 
 def read_json(questions: Sequence[Question], screen: Screen, raw: Any) -> list[Answer]:
-    """Answers from an API call: `[{"question": "better", "target": null, "payload": {...}}, ...]`, by the same rules as the form."""
+    """Answers from an API call: `[{"question": "better", "target": null, "payload": {...}}, ...]`, by the same
+    rules as the form."""
     if not isinstance(raw, list):
         raise InvalidPayload({"answers": [_("Send a list of answers.")]})
     by_key = {q.key: q for q in questions}
@@ -160,7 +202,9 @@ def read_json(questions: Sequence[Question], screen: Screen, raw: Any) -> list[A
         target = entry.get("target")
         allowed = question.type.targets(screen, question.settings)
         if isinstance(target, bool) or target not in allowed:
-            errors[f"{where}.target"] = [_("Answer about one of: %(targets)s.") % {"targets": ", ".join(map(str, allowed))}]
+            errors[f"{where}.target"] = [
+                _("Answer about one of: %(targets)s.") % {"targets": ", ".join(map(str, allowed))}
+            ]
             continue
         if (question.key, target) in seen:
             errors[where] = [_("This was answered twice; send one answer for each target.")]

@@ -1,7 +1,7 @@
 """Every feedback type there is: the sub-folders of this package that hold one.
 
-    >>> get("comparison").label
-    'Comparison'
+>>> get("comparison").label
+'Comparison'
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ class UnknownType(LookupError):
 
 
 def folders() -> list[str]:
-    """Names of the sub-folders that hold a type, sorted; a folder is a type when it has an `__init__.py` and a `schema.py`."""
+    """Names of the sub-folders that hold a type, sorted; a folder is a type when it has an `__init__.py` and a
+    `schema.py`."""
     names = {
         folder.name
         for root in feedback_types.__path__

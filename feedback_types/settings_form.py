@@ -138,7 +138,7 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
-def _choices(annotation: Any) -> list[tuple[Any, str]] | None:
+def _choices(annotation: Any) -> list[tuple[Any, Any]] | None:
     """(value, words) of a Literal or an Enum; None for everything else."""
     if get_origin(annotation) is Literal:
         return [(value, str(value).replace("_", " ")) for value in get_args(annotation)]
@@ -155,16 +155,17 @@ def _limit(info: FieldInfo, *names: str) -> Any:
 
 
 def _field(name: str, info: FieldInfo) -> forms.Field:
-    words = {"label": info.title or name, "help_text": info.description or ""}
+    words: dict[str, Any] = {"label": info.title or name, "help_text": info.description or ""}
     annotation = _plain(info.annotation)
     needed = not _is_optional(info)
     choices = _choices(annotation)
+    coerce: Any
     if choices is not None:
         if not needed:
             choices = [("", _("none")), *choices]
-        first = type(choices[-1][0])
+        coerce = type(choices[-1][0])
         return forms.TypedChoiceField(
-            choices=choices, coerce=first, empty_value=None, required=needed, **words
+            choices=choices, coerce=coerce, empty_value=None, required=needed, **words
         )
     if annotation is bool:
         return forms.BooleanField(required=False, **words)
@@ -179,9 +180,10 @@ def _field(name: str, info: FieldInfo) -> forms.Field:
         inside = _plain(get_args(annotation)[0])
         choices = _choices(inside)
         if choices is not None:
+            coerce = type(choices[0][0])
             return forms.TypedMultipleChoiceField(
                 choices=choices,
-                coerce=type(choices[0][0]),
+                coerce=coerce,
                 required=False,
                 widget=forms.CheckboxSelectMultiple,
                 **words,

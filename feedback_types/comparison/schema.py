@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import Field, model_validator
 
-from feedback_types.base import Many, Payload, Settings
+from feedback_types.base import Many, Payload, Settings, setting
 
 STRENGTHS = 3
 MOST = 9
@@ -30,9 +30,9 @@ class ComparisonPayload(Payload):
 
     items: Many[int] = Field(min_length=2, max_length=MOST)
     ranks: Many[int | None] = Field(min_length=2, max_length=MOST)
-    strength: int | None = Field(None, ge=-STRENGTHS, le=STRENGTHS)
+    strength: int | None = Field(default=None, ge=-STRENGTHS, le=STRENGTHS)
     both_bad: bool = False
-    aspect: str | None = Field(None, min_length=1, max_length=40)
+    aspect: str | None = Field(default=None, min_length=1, max_length=40)
 
     @model_validator(mode="after")
     def _consistent(self) -> ComparisonPayload:
@@ -76,7 +76,7 @@ def pair_ranks(strength: int) -> list[int | None]:
 
 
 class ComparisonSettings(Settings):
-    mode: Mode = Field(
+    mode: Mode = setting(
         "auto",
         title=gettext_lazy("How to compare"),
         description=gettext_lazy(
@@ -84,7 +84,7 @@ class ComparisonSettings(Settings):
             "only the best is picked."
         ),
     )
-    strengths: int = Field(
+    strengths: int = setting(
         3,
         ge=1,
         le=STRENGTHS,
@@ -93,21 +93,21 @@ class ComparisonSettings(Settings):
             "For pairs: 1 asks only which is better; 3 tells slightly, clearly and much better apart."
         ),
     )
-    ties: bool = Field(
+    ties: bool = setting(
         True,
         title=gettext_lazy("Offer ties"),
         description=gettext_lazy(
             "Labelers may call responses equally good. Without ties every difference has to be decided."
         ),
     )
-    both_bad: bool = Field(
+    both_bad: bool = setting(
         True,
         title=gettext_lazy("Offer “none is good”"),
         description=gettext_lazy(
             "One more answer for responses that are all bad; it teaches how good an answer must be to count as good."
         ),
     )
-    aspect: str = Field(
+    aspect: str = setting(
         "",
         max_length=40,
         pattern=r"^$|^[^\W\d_][\w \-]*$",

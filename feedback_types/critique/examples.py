@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from feedback_types.base import Example, Message, Screen, ShownResponse
 
 PROMPT = (Message("user", "Who wrote Faust?"),)
 TEXT = "Faust 🎭 is by Goethe. He wrote it in 1990."  # "1990" is at 37-41 in code points, one later in UTF-16
 SCREEN = Screen(PROMPT, (ShownResponse(5, TEXT), ShownResponse(2, "歌德。我想是的。")))
 
-GRADE = {"verdict": None, "grades": 7, "ratings": {"overall": 6}, "tags": [], "spans": []}
-_FULL = {
+GRADE: dict[str, Any] = {"verdict": None, "grades": 7, "ratings": {"overall": 6}, "tags": [], "spans": []}
+_FULL: dict[str, Any] = {
     "verdict": -1,
     "grades": 3,
     "ratings": {"overall": 2, "Factual accuracy": 1},
@@ -27,7 +29,7 @@ FULL_SETTINGS = {
     "categories": ["factual", "style"],
 }
 MARKS_ONLY = {"criteria": [], "categories": ["factual"]}
-_MARKS = {
+_MARKS: dict[str, Any] = {
     "verdict": None,
     "grades": 7,
     "ratings": {},
@@ -37,7 +39,7 @@ _MARKS = {
 _VERDICT = {**GRADE, "ratings": {}, "verdict": 1}
 
 
-def _spans(*marks: tuple[int, int, str]) -> dict:
+def _spans(*marks: tuple[int, int, str]) -> dict[str, Any]:
     return {**_FULL, "spans": [{"start": s, "end": e, "category": c, "severity": 1} for s, e, c in marks]}
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from feedback_types.base import Many, Payload, Settings
+from feedback_types.base import Many, Payload, Settings, setting
 
 OVERALL = "overall"  # the criterion that is about the reward itself
 MOST_GRADES = 10
@@ -30,7 +30,7 @@ class Mark(Payload):
     start: int = Field(ge=0)
     end: int = Field(ge=1)
     category: str = Field(min_length=1, max_length=40)
-    severity: int = Field(1, ge=1, le=3)
+    severity: int = Field(default=1, ge=1, le=3)
 
     @model_validator(mode="after")
     def _forward(self) -> Mark:
@@ -46,11 +46,11 @@ class Mark(Payload):
 class CritiquePayload(Payload):
     """`verdict` -1 bad, 0 neutral, 1 good; `ratings` are grades from 1 (worst) to `grades` (best)."""
 
-    verdict: int | None = Field(None, ge=-1, le=1)
-    grades: int = Field(7, ge=2, le=MOST_GRADES)
+    verdict: int | None = Field(default=None, ge=-1, le=1)
+    grades: int = Field(default=7, ge=2, le=MOST_GRADES)
     ratings: dict[str, int] = Field(default_factory=dict, max_length=8)
-    tags: Many[str] = Field((), max_length=8)
-    spans: Many[Mark] = Field((), max_length=MOST_MARKS)
+    tags: Many[str] = Field(default=(), max_length=8)
+    spans: Many[Mark] = Field(default=(), max_length=MOST_MARKS)
 
     @model_validator(mode="after")
     def _consistent(self) -> CritiquePayload:
@@ -68,7 +68,7 @@ class CritiquePayload(Payload):
 
 
 class CritiqueSettings(Settings):
-    criteria: tuple[Name, ...] = Field(
+    criteria: tuple[Name, ...] = setting(
         (OVERALL,),
         max_length=8,
         title=gettext_lazy("Criteria"),
@@ -78,25 +78,25 @@ class CritiqueSettings(Settings):
             "May be empty."
         ),
     )
-    grades: int = Field(
+    grades: int = setting(
         7,
         ge=2,
         le=MOST_GRADES,
         title=gettext_lazy("Grades"),
         description=gettext_lazy("How many grades there are: 1 is the worst, this number the best."),
     )
-    verdict: Literal["off", "two", "three"] = Field(
+    verdict: Literal["off", "two", "three"] = setting(
         "off",
         title=gettext_lazy("Verdict"),
         description=gettext_lazy("off: no verdict. two: bad or good. three: bad, neutral or good."),
     )
-    tags: tuple[Name, ...] = Field(
+    tags: tuple[Name, ...] = setting(
         (),
         max_length=8,
         title=gettext_lazy("Tags"),
         description=gettext_lazy("One a line; labelers tick those that apply to the response as a whole."),
     )
-    categories: tuple[Name, ...] = Field(
+    categories: tuple[Name, ...] = setting(
         (),
         max_length=6,
         title=gettext_lazy("Categories of marks"),
