@@ -14,7 +14,7 @@ from typing import Literal
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field, field_validator
 
-from feedback_types.base import Many, Payload, Settings
+from feedback_types.base import Many, Payload, Settings, setting
 
 REASONS = {
     "bad": _("It is getting bad"),
@@ -83,19 +83,19 @@ class EStopPayload(Payload):
 
 
 class EStopSettings(Settings):
-    chars_per_s: int = Field(
+    chars_per_s: int = setting(
         default=40,
         ge=5,
         le=400,
         title=_("Characters per second"),
         description=_("How fast the response appears. People read 20 to 30 characters a second."),
     )
-    start: Literal["self", "key"] = Field(
+    start: Literal["self", "key"] = setting(
         default="self",
         title=_("Start"),
         description=_("“self”: the stream starts when the item appears. “key”: it waits for the space bar."),
     )
-    reasons: tuple[str, ...] = Field(
+    reasons: tuple[str, ...] = setting(
         default=tuple(REASONS),
         title=_("Reasons"),
         description=_(

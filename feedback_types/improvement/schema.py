@@ -16,7 +16,7 @@ from typing import Literal
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
-from feedback_types.base import Many, Payload, Settings
+from feedback_types.base import Many, Payload, Settings, setting
 from feedback_types.improvement.diff import Op
 from feedback_types.segments import segment_at, segments
 
@@ -70,14 +70,14 @@ class ImprovementPayload(Payload):
 
 
 class ImprovementSettings(Settings):
-    max_growth: int = Field(
+    max_growth: int = setting(
         default=20_000,
         ge=100,
         le=20_000,
         title=_("Longest addition"),
         description=_("By how many characters the edited text may be longer than the original."),
     )
-    suggestions: Literal["none", "cuts"] = Field(
+    suggestions: Literal["none", "cuts"] = setting(
         default="none",
         title=_("Suggestions"),
         description=_(
