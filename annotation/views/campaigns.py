@@ -1,6 +1,6 @@
 """Campaigns for those who look after them: the list, and one campaign at a glance.
 
-GET  /campaigns/                  all of mine              GET  /campaigns/<slug>/        overview, refreshed while it is open
+GET  /campaigns/                  all of mine              GET  /campaigns/<slug>/        overview, refreshed as it moves
 POST /campaigns/<slug>/open/      pause/  close/           each says what it will do before it does it
 """
 
