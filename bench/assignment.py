@@ -123,8 +123,9 @@ def _prepare(n: int) -> tuple[Any, list[Any], float]:
     labelers = [User.objects.get_or_create(username=f"labeler-{k}")[0] for k in range(LABELERS)]
     for labeler in labelers:
         grant_role(actor=admin, user=labeler, campaign=campaign, role="labeler")
+    lines = _Lines(n)
     began = time.perf_counter()
-    import_items(campaign, _Lines(n), actor=admin)  # type: ignore[arg-type]
+    import_items(campaign, lines, actor=admin)
     return open_campaign(actor=admin, campaign=campaign), labelers, n / (time.perf_counter() - began)
 
 

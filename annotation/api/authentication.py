@@ -55,7 +55,7 @@ class TokenScope(BasePermission):
 AUTHENTICATION = [BearerAuthentication, SessionAuthentication]
 
 
-class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class _BearerScheme(OpenApiAuthenticationExtension):
     target_class = BearerAuthentication
     name = "token"
 

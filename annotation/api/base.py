@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.permissions import IsAuthenticated
@@ -28,6 +27,13 @@ from annotation.api.pagination import KeysetPagination
 from annotation.api.parsers import StrictJSONParser
 from annotation.api.throttles import ActThrottle
 from annotation.errors import Invalid
+from annotation.people.models import User
+
+
+def person(request: Request) -> User:
+    """Whoever is calling; the permissions have seen to it that somebody is."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 class ApiView(APIView):
@@ -64,7 +70,7 @@ class ApiView(APIView):
             if "\x00" in values[0]:
                 raise ParseError(_("%(name)s holds a NUL character.") % {"name": name})
 
-    def finalize_response(self, request: HttpRequest, response: Any, *args: Any, **kwargs: Any) -> Any:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response.headers.setdefault("Cache-Control", "no-store")
         return super().finalize_response(request, response, *args, **kwargs)
 

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from annotation import access
 from annotation.api import describe, schemas
-from annotation.api.base import ApiView
+from annotation.api.base import ApiView, person
 from annotation.api.errors import PreconditionRequired
 from annotation.campaigns import selectors, services
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
@@ -63,7 +63,7 @@ class Campaigns(ApiView):
         )
         if not isinstance(data.get("slug", ""), str):
             raise Invalid(_("The address is not usable."), fields={"slug": [_("Write text.")]})
-        made = services.create_campaign(actor=request.user, **data)
+        made = services.create_campaign(actor=person(request), **data)
         made.my_roles = [Role.ADMIN.value]  # type: ignore[attr-defined]
         return _with_version(made, status=201)
 
@@ -93,7 +93,7 @@ class OneCampaign(ApiView):
                 _('Send the version you saw: If-Match: "%(n)d".') % {"n": campaign.version}
             )
         changed = services.change_campaign(
-            actor=request.user,
+            actor=person(request),
             campaign=campaign,
             version=version,
             changes={name: value for name, value in changes.items() if name != "version"},
@@ -109,7 +109,7 @@ class _Move(ApiView):
     def move(self, request: Request, slug: str, service: Callable[..., Campaign]) -> Response:
         campaign = access.campaign_for_admin(request.user, slug)
         self.body(request)
-        moved = service(actor=request.user, campaign=campaign)
+        moved = service(actor=person(request), campaign=campaign)
         moved.my_roles = campaign.my_roles  # type: ignore[attr-defined]
         return _with_version(moved)
 
@@ -146,7 +146,7 @@ class GuidelinesVersions(ApiView):
     def get(self, request: Request, slug: str) -> Response:
         """The current guidelines."""
         campaign = access.campaign_for_any_role(request.user, slug)
-        current = Guidelines.objects.filter(pk=campaign.guidelines_id).first()
+        current = campaign.guidelines
         if current is None:
             raise NotFound(_("This campaign has no guidelines yet."))
         return Response(describe.guidelines_version(current))
@@ -162,7 +162,10 @@ class GuidelinesVersions(ApiView):
         campaign = access.campaign_for_admin(request.user, slug)
         data = self.body(request, "version", required=["markdown"])
         published = services.publish_guidelines(
-            actor=request.user, campaign=campaign, markdown=data["markdown"], version=_version(request, data)
+            actor=person(request),
+            campaign=campaign,
+            markdown=data["markdown"],
+            version=_version(request, data),
         )
         return Response(describe.guidelines_version(Guidelines.objects.get(pk=published.pk)), status=201)
 
@@ -174,7 +177,7 @@ class ProtocolVersions(ApiView):
     def get(self, request: Request, slug: str) -> Response:
         """The current questions, with every setting spelled out."""
         campaign = access.campaign_for_any_role(request.user, slug)
-        current = Protocol.objects.filter(pk=campaign.protocol_id).first()
+        current = campaign.protocol
         if current is None:
             raise NotFound(_("This campaign has no questions yet."))
         return Response(describe.protocol_version(current))
@@ -190,7 +193,7 @@ class ProtocolVersions(ApiView):
         campaign = access.campaign_for_admin(request.user, slug)
         data = self.body(request, "version", required=["questions"])
         published = services.publish_protocol(
-            actor=request.user,
+            actor=person(request),
             campaign=campaign,
             questions=data["questions"],
             version=_version(request, data),
@@ -210,7 +213,7 @@ class Progress(ApiView):
         if roles & access.OVERSEE:
             whole = _json(asdict(selectors.campaign_progress(campaign)))
         if roles & access.LABEL:
-            mine = _json(asdict(selectors.labeler_progress(request.user, campaign)))
+            mine = _json(asdict(selectors.labeler_progress(person(request), campaign)))
         return Response({"campaign": whole, "mine": mine})
 
 

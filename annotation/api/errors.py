@@ -91,7 +91,7 @@ def _from_drf(error: exceptions.APIException) -> Response:
             message = _("Sign in, or send a valid token in the header: Authorization: Bearer …")
             return problem(401, "not_signed_in", message, headers=headers)
     if isinstance(error, exceptions.Throttled):
-        wait = int(error.wait or 1) + 1
+        wait = int(getattr(error, "wait", None) or 1) + 1
         message = _("Too many requests. Try again in %(n)d seconds.") % {"n": wait}
         return problem(
             429, "too_many", message, extra={"retry_after_s": wait}, headers={"Retry-After": str(wait)}

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from annotation import access
 from annotation.api import describe, schemas
-from annotation.api.base import ApiView
+from annotation.api.base import ApiView, person
 from annotation.api.parsers import RawParser
 from annotation.assignment.services import assign_item
 from annotation.errors import Invalid, TooLarge
@@ -82,7 +82,7 @@ class AssignItem(ApiView):
         )
         if labeler is None:
             raise Invalid(_("There is no such person."), fields={"labeler": [_("Send a username.")]})
-        given = assign_item(actor=request.user, campaign=campaign, item_id=item_id, labeler=labeler)
+        given = assign_item(actor=person(request), campaign=campaign, item_id=item_id, labeler=labeler)
         return Response({"assignment": given.pk, "lease_until": describe.time(given.lease_until)}, status=201)
 
 
@@ -111,7 +111,7 @@ class ImportItems(ApiView):
         if update not in ("true", "false"):
             raise ParseError(_("update is true or false."))
         result = import_items(
-            campaign, _Limited(request._request), actor=request.user, update=update == "true"
+            campaign, _Limited(request._request), actor=person(request), update=update == "true"
         )
         return Response(asdict(result), status=201)
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from annotation import access
 from annotation.api import describe, schemas
-from annotation.api.base import ApiView
+from annotation.api.base import ApiView, person
 from annotation.assignment import services
 from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import questions_for, screen_for
@@ -34,7 +34,7 @@ class Next(_LabelView):
         """The item you hold, or a new one; with `beyond`, the one after those. When there is none, `reason` says why."""
         campaign = access.campaign_for_labeler(request.user, slug)
         beyond = _ids(self.body(request, "beyond").get("beyond", []))
-        assignment = services.lease_next(labeler=request.user, campaign=campaign, beyond=beyond)
+        assignment = services.lease_next(labeler=person(request), campaign=campaign, beyond=beyond)
         reason = "" if assignment else "empty" if campaign.is_open else campaign.state
         return Response({"assignment": assignment and describe.assignment(assignment), "reason": reason})
 
@@ -52,7 +52,7 @@ class Heartbeat(_LabelView):
         """Keeps the lease while you work on the item. 409 `expired` when its place was given away."""
         access.assignment_for(request.user, assignment_id)
         self.body(request)
-        return _lease(services.heartbeat(labeler=request.user, assignment_id=assignment_id))
+        return _lease(services.heartbeat(labeler=person(request), assignment_id=assignment_id))
 
 
 class Draft(_LabelView):
@@ -65,7 +65,7 @@ class Draft(_LabelView):
         data = self.body(request, required=["data"])["data"]
         if not isinstance(data, dict):
             raise Invalid(_("A draft is an object."), fields={"data": [_("Write {…}.")]})
-        return _lease(services.save_draft(labeler=request.user, assignment_id=assignment_id, data=data))
+        return _lease(services.save_draft(labeler=person(request), assignment_id=assignment_id, data=data))
 
 
 class Submit(_LabelView):
@@ -97,7 +97,7 @@ class Submit(_LabelView):
             raise Invalid(_("next is true or false."), fields={"next": [_("true or false")]})
         screen = screen_for(assignment)
         stored = submit(
-            labeler=request.user,
+            labeler=person(request),
             assignment_id=assignment_id,
             idempotency_key=data["idempotency_key"],
             answers=read_json(questions_for(assignment), screen, data["answers"]),
@@ -112,7 +112,9 @@ class Submit(_LabelView):
         )
         result: dict[str, Any] = {"submission": describe.submission(stored)}
         if wants_next:
-            following = services.lease_next(labeler=request.user, campaign=assignment.campaign, beyond=beyond)
+            following = services.lease_next(
+                labeler=person(request), campaign=assignment.campaign, beyond=beyond
+            )
             result["next"] = following and describe.assignment(following)
         return Response(result, status=201)
 
@@ -124,7 +126,7 @@ class Skip(_LabelView):
         access.assignment_for(request.user, assignment_id)
         data = self.body(request, "note", required=["reason"])
         skipped = services.skip(
-            labeler=request.user,
+            labeler=person(request),
             assignment_id=assignment_id,
             reason=data["reason"],
             note=data.get("note", ""),
@@ -141,7 +143,7 @@ class Flag(_LabelView):
         access.assignment_for(request.user, assignment_id)
         data = self.body(request, "note", required=["reason"])
         report = services.flag(
-            labeler=request.user,
+            labeler=person(request),
             assignment_id=assignment_id,
             reason=data["reason"],
             note=data.get("note", ""),
@@ -155,7 +157,7 @@ class Undo(_LabelView):
         """Your last answer and its screen. Nothing changes until you submit again with `revises`."""
         campaign = access.campaign_for_labeler(request.user, slug)
         self.body(request)
-        last = reopen_last(labeler=request.user, campaign=campaign)
+        last = reopen_last(labeler=person(request), campaign=campaign)
         return Response(
             {
                 "submission": describe.submission(last),

@@ -75,7 +75,7 @@ class Protocol(s.Serializer):
 class ItemResponse(s.Serializer):
     id = s.IntegerField()
     text = s.CharField()
-    source = s.CharField()
+    source = s.CharField()  # type: ignore[assignment]
     source_name = s.CharField()
 
 
@@ -179,7 +179,7 @@ class Reason(s.Serializer):
 
 
 class Draft(s.Serializer):
-    data = s.DictField()
+    data = s.DictField()  # type: ignore[assignment]
 
 
 class Lease(s.Serializer):
@@ -218,7 +218,7 @@ class Feedback(s.Serializer):
 class Agreement(s.Serializer):
     question = s.CharField()
     type = s.CharField()
-    label = s.CharField()
+    label = s.CharField()  # type: ignore[assignment]
     alpha = s.FloatField(allow_null=True)
     low = s.FloatField(allow_null=True)
     high = s.FloatField(allow_null=True)
@@ -236,10 +236,3 @@ class Progress(s.Serializer):
 class Me(s.Serializer):
     username = s.CharField()
     campaigns = Campaign(many=True)
-
-
-class Problem(s.Serializer):
-    code = s.CharField()
-    message = s.CharField()
-    fields = s.DictField(child=s.ListField(child=s.CharField()))  # type: ignore[assignment]
-    extra = s.DictField()

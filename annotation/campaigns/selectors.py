@@ -156,11 +156,8 @@ def answers_per_day(campaign: Campaign, days: int = 30) -> list[tuple[dt.datetim
 
 def seconds_per_answer(campaign: Campaign, sample: int = 500) -> float | None:
     """Median active seconds of the latest answers; None before there are any."""
-    durations = sorted(
-        Submission.objects.filter(campaign=campaign, active_ms__isnull=False)
-        .order_by("-submitted_at")
-        .values_list("active_ms", flat=True)[:sample]
-    )
+    recent = Submission.objects.filter(campaign=campaign, active_ms__isnull=False).order_by("-submitted_at")
+    durations = sorted(ms or 0 for ms in recent.values_list("active_ms", flat=True)[:sample])
     return durations[len(durations) // 2] / 1000 if durations else None
 
 

@@ -17,7 +17,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from django.utils.translation import gettext as _
@@ -36,6 +36,12 @@ SHOWN_ERRORS = 100
 CHUNK = 1 << 18
 ROLES = ("system", "user", "assistant")
 KEYS = frozenset({"id", "prompt", "responses", "metadata"})
+
+
+class Readable(Protocol):
+    """All that is asked of a stream."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class RowError(ValueError):
@@ -79,7 +85,7 @@ class Errors:
 # --- Lines -----------------------------------------------------------------------------------------------------------
 
 
-def lines(stream: BinaryIO, *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[tuple[int, bytes]]:
+def lines(stream: Readable, *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[tuple[int, bytes]]:
     """(number, bytes) of every line that is not blank. Raises Invalid for another kind of file, TooLarge beyond limits."""
     number, rest = 0, b""
     for chunk in _unpacked(stream, max_bytes):
@@ -100,7 +106,7 @@ def lines(stream: BinaryIO, *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[
         yield number + 1, rest
 
 
-def _unpacked(stream: BinaryIO, max_bytes: int) -> Iterator[bytes]:
+def _unpacked(stream: Readable, max_bytes: int) -> Iterator[bytes]:
     head = stream.read(CHUNK)
     total = 0
     for chunk in _gunzip(head, stream) if head[:2] == b"\x1f\x8b" else _plain(head, stream):
@@ -113,13 +119,13 @@ def _unpacked(stream: BinaryIO, max_bytes: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _plain(chunk: bytes, stream: BinaryIO) -> Iterator[bytes]:
+def _plain(chunk: bytes, stream: Readable) -> Iterator[bytes]:
     while chunk:
         yield chunk
         chunk = stream.read(CHUNK)
 
 
-def _gunzip(chunk: bytes, stream: BinaryIO) -> Iterator[bytes]:
+def _gunzip(chunk: bytes, stream: Readable) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(wbits=31)
     packed, unpacked = len(chunk), 0
     try:

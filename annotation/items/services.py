@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 from django.db import connection
@@ -71,7 +71,7 @@ class NewItem:
 @in_transaction
 def import_items(
     campaign: Campaign,
-    stream: BinaryIO,
+    stream: jsonl.Readable,
     *,
     actor: User | None,
     update: bool = False,
@@ -342,13 +342,10 @@ def _parsed_row(parsed: jsonl.ParsedItem) -> ItemRow:
 
 def _row(item: NewItem, limits: tuple[int, int] | None) -> ItemRow:
     stored = item.prompt if isinstance(item.prompt, Prompt) else None
-    prompt = (
-        item.prompt
-        if isinstance(item.prompt, str)
-        else stored.messages
-        if stored
-        else [dict(m) for m in item.prompt]
-    )  # type: ignore[union-attr]
+    if isinstance(item.prompt, Prompt):
+        prompt: Any = item.prompt.messages
+    else:
+        prompt = item.prompt if isinstance(item.prompt, str) else [dict(message) for message in item.prompt]
     messages, prompt_sha256 = jsonl.messages_of(prompt)
     checked = jsonl.responses_of([r.text for r in item.responses], limits)
     responses = []

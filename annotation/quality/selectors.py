@@ -167,7 +167,7 @@ def most_disputed(campaign: Campaign, *, limit: int = 50, kinds: Sequence[str] =
 def labeler_reports(campaign: Campaign) -> list[LabelerReport]:
     """One report for each labeler who was ever a member or answered, most answers first."""
     rows: dict[int, dict[str, Any]] = {
-        row["labeler"]: row
+        row["labeler"]: dict(row)
         for row in Submission.objects.filter(campaign=campaign)
         .values("labeler")
         .annotate(
@@ -187,7 +187,7 @@ def labeler_reports(campaign: Campaign) -> list[LabelerReport]:
     durations: dict[int, list[int]] = defaultdict(list)
     recent = Submission.objects.filter(campaign=campaign, active_ms__isnull=False).order_by("-submitted_at")
     for labeler_id, active_ms in recent.values_list("labeler_id", "active_ms")[:20_000]:
-        durations[labeler_id].append(active_ms)
+        durations[labeler_id].append(active_ms or 0)
     closeness = _closeness(campaign)
     reports = []
     for user_id, user in people.items():
