@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from training_bridge.methods import Attributes, Inputs, Method
 from training_bridge.models import Run
-from training_bridge.policy.config import PretrainParameters, SampleParameters
+from training_bridge.policy.config import DPOParameters, PretrainParameters, RLOOParameters, SampleParameters
 from training_bridge.reward_model.config import TrainParameters
 from training_bridge.services.rounds import write_prompts
 
@@ -29,6 +29,23 @@ def enough_events(parameters: Any, inputs: Inputs) -> Iterator[str]:
             "need": parameters.min_events,
             "have": have,
         }
+
+
+def enough_pairs(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    if inputs.snapshot is None or inputs.snapshot.manifest is None:
+        return
+    view = inputs.snapshot.manifest["views"].get("preference")
+    have = view["rows"]["train"] if view else 0
+    if have < parameters.min_pairs:
+        yield _("Not enough data: need %(need)d preferences for training, have %(have)d.") % {
+            "need": parameters.min_pairs,
+            "have": have,
+        }
+
+
+def a_reward(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    if inputs.reward_model is None and not parameters.reward:
+        yield _("RLOO needs a reward: choose a reward model, or name a reward function in the settings.")
 
 
 class Text(BaseModel):
@@ -83,6 +100,49 @@ METHODS = [
             schedule=gettext_lazy("offline, once a round"),
         ),
         check=enough_events,
+    ),
+    Method(
+        name="dpo",
+        label=gettext_lazy("DPO"),
+        purpose=gettext_lazy(
+            "Learns a policy straight from preferences, without a reward model. Simple and steady."
+        ),
+        program="training_bridge.policy.dpo",
+        parameters=DPOParameters,
+        needs=("snapshot", "parent"),
+        makes="policy",
+        attributes=Attributes(
+            reward=gettext_lazy("implicit"),
+            signal=gettext_lazy("preference probability"),
+            level=gettext_lazy("response"),
+            feedback=gettext_lazy("human"),
+            reference=gettext_lazy("the policy it starts from"),
+            sampling=gettext_lazy("off-policy"),
+            schedule=gettext_lazy("offline, once a round"),
+        ),
+        check=enough_pairs,
+    ),
+    Method(
+        name="rloo",
+        label=gettext_lazy("RLOO"),
+        purpose=gettext_lazy(
+            "Lets the policy answer and learn from how the reward model scores it. Uses every type of feedback, takes longer."
+        ),
+        program="training_bridge.policy.rloo",
+        parameters=RLOOParameters,
+        needs=("snapshot", "parent"),
+        may_take=("reward_model",),
+        makes="policy",
+        attributes=Attributes(
+            reward=gettext_lazy("explicit"),
+            signal=gettext_lazy("pointwise reward"),
+            level=gettext_lazy("response"),
+            feedback=gettext_lazy("human, through a reward model"),
+            reference=gettext_lazy("the policy it starts from"),
+            sampling=gettext_lazy("on-policy"),
+            schedule=gettext_lazy("online within a round"),
+        ),
+        check=a_reward,
     ),
     Method(
         name="score",

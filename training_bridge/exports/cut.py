@@ -35,7 +35,7 @@ ASKED = "(%(questions)s::text[] IS NULL OR f.question = ANY(%(questions)s))"
 ANSWERED = f"EXISTS (SELECT 1 FROM annotation_feedback f WHERE f.submission_id = s.id AND {ASKED})"
 SUBMISSIONS = "annotation_submission s JOIN annotation_item i ON i.id = s.item_id"
 
-LAST = f"SELECT max(s.submitted_at), count(*) FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED}"
+LAST = f"SELECT max(s.submitted_at), count(*), count(DISTINCT s.item_id) FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED}"
 LEFT_OUT = f"""
     SELECT count(*) FILTER (WHERE NOT i.is_gold AND NOT {LATEST}), count(*) FILTER (WHERE i.is_gold)
     FROM {SUBMISSIONS} WHERE {FILTERED} AND {ANSWERED}
@@ -81,7 +81,7 @@ class Cut:
         self.connection = connection
         self.campaign_id = campaign_id
         self.filters = filters
-        self.submissions = 0
+        self.submissions = self.items = 0
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Cut:
 
     def narrow(self) -> None:
         """Moves the upper end down to the last answer there is: two cuts of the same answers are then the same cut."""
-        last, self.submissions = self.all(LAST)[0]
+        last, self.submissions, self.items = self.all(LAST)[0]
         if last is not None:
             self.filters = self.filters.until(last)
 

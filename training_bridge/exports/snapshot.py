@@ -34,7 +34,7 @@ from training_bridge.exports.split import split_of
 from training_bridge.exports.texts import TextIndex
 
 FORMAT = 1
-BATCH_ROWS = 20_000
+BATCH_ROWS, BATCH_BYTES = 20_000, 8 << 20  # of a Parquet row group: rows may be few and long
 
 Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all
 
@@ -171,6 +171,7 @@ class Table:
         self.writer = pq.ParquetWriter(self.parquet, schema, compression="zstd", version="2.6")
         self.columns: dict[str, list[Any]] = {field.name: [] for field in schema}
         self.waiting = 0
+        self.flushed_bytes = 0
 
     def add(self, row: dict[str, Any]) -> int:
         """Writes one row; returns the offset behind its line."""
@@ -183,7 +184,7 @@ class Table:
                 else value
             )
         self.waiting += 1
-        if self.waiting == BATCH_ROWS:
+        if self.waiting == BATCH_ROWS or self.jsonl.bytes - self.flushed_bytes >= BATCH_BYTES:
             self.flush()
         return self.jsonl.bytes
 
@@ -193,9 +194,11 @@ class Table:
         arrays = [pa.array(self.columns[field.name], field.type) for field in self.schema]
         self.writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
         self.parquet.rows += self.waiting
-        self.waiting = 0
+        self.waiting, self.flushed_bytes = 0, self.jsonl.bytes
         for values in self.columns.values():
             values.clear()
+        del arrays
+        pa.default_memory_pool().release_unused()
 
     def close(self) -> list[HashingFile]:
         self.flush()
@@ -210,11 +213,9 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, 
     percent = source.filters.test_percent
 
     prompts, table = TextIndex(root / "native" / "prompts.jsonl"), Table(root, "prompts", PROMPT_SCHEMA)
-    splits: dict[int, bool] = {}  # prompt -> held out
     for prompt_id, messages, language, external_id, sha256 in source.stream(cut.PROMPTS):
         chat = orjson.loads(messages)
         split = split_of(chat, percent)
-        splits[prompt_id] = split == "test"
         row = {
             "id": prompt_id,
             "messages": chat,
@@ -222,7 +223,7 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, 
             "external_id": external_id,
             "split": split,
         }
-        prompts.add(prompt_id, table.add({**row, "sha256": sha256}))
+        prompts.add(prompt_id, table.add({**row, "sha256": sha256}), mark=split == "test")
     files += table.close()
 
     policies = {pk: sha256 or name for pk, sha256, name in source.all(cut.CHECKPOINTS)}
@@ -247,7 +248,7 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, 
     files += table.close()
 
     table, counts = Table(root, "feedback", FEEDBACK_SCHEMA), Counts()
-    for row in native_rows(source, splits):
+    for row in native_rows(source, prompts):
         table.add(row)
         counts.add(row)
         if counts.feedback % 500 == 0:
@@ -277,7 +278,12 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, 
         "filters": source.filters.dump()
         if counts.feedback
         else source.filters.model_copy(update={"submitted_until": None}).dump(),
-        "counts": {**counts.dump(), "prompts": len(prompts), "responses": len(responses)},
+        "counts": {
+            **counts.dump(),
+            "items": source.items,
+            "prompts": len(prompts),
+            "responses": len(responses),
+        },
         "left_out": {"superseded": superseded, "gold": gold},
         "protocols": {str(n): orjson.loads(q) for n, q in source.all(cut.PROTOCOLS) if n in counts.protocols},
         "guidelines": {
@@ -295,7 +301,7 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, 
     return manifest
 
 
-def native_rows(source: cut.Cut, splits: Mapping[int, bool]) -> Iterator[dict[str, Any]]:
+def native_rows(source: cut.Cut, prompts: TextIndex) -> Iterator[dict[str, Any]]:
     """Events of the cut as `native/feedback.jsonl` holds them, those of one submission together."""
     questions = {
         (number, q.key): (q.settings.model_dump(mode="json"), q.required)
@@ -336,7 +342,7 @@ def native_rows(source: cut.Cut, splits: Mapping[int, bool]) -> Iterator[dict[st
             "total_ms": total_ms,
             "device_class": device_class,
             "submitted_at": submitted_at,
-            "split": "test" if splits[prompt] else "train",
+            "split": "test" if prompts.mark(prompt) else "train",
         }
 
 
@@ -356,7 +362,6 @@ class Counts:
         self.labeler_kinds: Counter[str] = Counter()
         self.rounds: Counter[int] = Counter()
         self.labelers: set[str] = set()
-        self.items: set[int] = set()
         self.protocols: set[int] = set()
         self.guidelines: set[int] = set()
         self._submission = ""
@@ -371,7 +376,6 @@ class Counts:
         self.labeler_kinds[row["labeler_kind"]] += 1
         self.rounds[row["round"]] += 1
         self.labelers.add(row["labeler"])
-        self.items.add(row["item"])
         self.protocols.add(row["protocol_version"])
         self.guidelines.add(row["guidelines_version"])
         if row["submission"] != self._submission:
@@ -385,7 +389,6 @@ class Counts:
             "submissions": self.submissions,
             "late_submissions": self.late,
             "labelers": len(self.labelers),
-            "items": len(self.items),
             "types": {
                 slug: {**row, "versions": sorted(row["versions"])} for slug, row in sorted(self.types.items())
             },

@@ -22,11 +22,13 @@ class TextIndex:
         self.path = path
         self._ids = array("q")
         self._starts = array("q", [0])
+        self._marks = bytearray()
         self._fd = -1
         self.row = lru_cache(maxsize=KEPT)(self._row)
 
-    def add(self, row_id: int, end: int) -> None:
-        """Notes a row just written; `end` is the offset behind it."""
+    def add(self, row_id: int, end: int, *, mark: bool = False) -> None:
+        """Notes a row just written; `end` is the offset behind it, `mark` one bit to be asked for later."""
+        self._marks.append(mark)
         self._ids.append(row_id)
         self._starts.append(end)
 
@@ -43,9 +45,16 @@ class TextIndex:
         os.close(self._fd)
         self.row.cache_clear()
 
-    def _row(self, row_id: int) -> dict[str, Any]:
+    def mark(self, row_id: int) -> bool:
+        return bool(self._marks[self._at(row_id)])
+
+    def _at(self, row_id: int) -> int:
         at = bisect_left(self._ids, row_id)
         if at == len(self._ids) or self._ids[at] != row_id:
             raise KeyError(f"{self.path.name} has no row {row_id}")
+        return at
+
+    def _row(self, row_id: int) -> dict[str, Any]:
+        at = self._at(row_id)
         start, end = self._starts[at], self._starts[at + 1]
         return orjson.loads(os.pread(self._fd, end - start, start))
