@@ -371,19 +371,21 @@
         for (let entry; (entry = outbox.waiting()[0]); ) if (!(await outbox.send(entry))) return false;
         return true;
       };
+      let isDone = false;
       try {
-        const done = navigator.locks ? await navigator.locks.request(`${place}.outbox`, work) : await work();
-        if (done) {
-          outbox.trouble = "";
-          outbox.pause = 0;
-        } else {
-          outbox.timer = setTimeout(outbox.flush, outbox.wait());
-        }
+        isDone = navigator.locks ? await navigator.locks.request(`${place}.outbox`, work) : await work();
       } finally {
         outbox.isBusy = false;
-        outbox.show();
-        settle();
       }
+      if (isDone) {
+        outbox.trouble = "";
+        outbox.pause = 0;
+        if (outbox.waiting().length) return outbox.flush(); // one came in while the last reply was being dealt with
+      } else {
+        outbox.timer = setTimeout(outbox.flush, outbox.wait());
+      }
+      outbox.show();
+      settle();
     },
 
     wait() {
@@ -947,7 +949,9 @@
     const act = event.target.closest?.("[data-act]");
     if (act && ACTS[act.dataset.act] && act.dataset.act !== "send" && !(event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      return ACTS[act.dataset.act]();
+      ACTS[act.dataset.act]();
+      if (act.matches(".tool")) current?.active?.element.focus({ preventScroll: true }); // so that Enter sends
+      return;
     }
     const open = document.querySelector(".reasons[open]");
     if (open && !open.contains(event.target)) open.open = false;
