@@ -87,6 +87,7 @@ def submit(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
             revises=revises,
             protocol_version=_whole(request.POST.get("protocol_version")),
             guidelines_version=_whole(request.POST.get("guidelines_version")),
+            assignment=assignment,
             screen=screen,
         )
     except Conflict as conflict:
