@@ -24,16 +24,18 @@ WORDS = "The kettle is on the stove and the water will boil soon, so please wait
 
 # 20 labelers answer n items in turn; prompts and answers of about 450 characters.
 FILL = """
-INSERT INTO annotation_user (id, username, password, is_superuser, first_name, last_name, email, is_staff, is_active, date_joined,
-                             kind, pseudonym_key, language)
-    SELECT 1000 + k, 'labeler' || k, '', false, '', '', '', false, true, now(), 'human', md5(k::text), '' FROM generate_series(1, 20) k;
+INSERT INTO annotation_user (id, username, password, is_superuser, first_name, last_name, email, is_staff, is_active,
+                             date_joined, kind, pseudonym_key, language)
+    SELECT 1000 + k, 'labeler' || k, '', false, '', '', '', false, true,
+           now(), 'human', md5(k::text), '' FROM generate_series(1, 20) k;
 INSERT INTO annotation_campaign (id, name, slug, state, overlap, lease_s, language, round_number, version, created_by_id)
     VALUES (1, 'Bench', 'bench', 'draft', 1, 1800, 'en', 1, 1, 1001);
-INSERT INTO annotation_protocol (id, campaign_id, number, questions_json, created_by_id) VALUES (1, 1, 1, '{protocol}', 1001);
+INSERT INTO annotation_protocol (id, campaign_id, number, questions_json, created_by_id)
+    VALUES (1, 1, 1, '{protocol}', 1001);
 INSERT INTO annotation_guidelines (id, campaign_id, number, markdown, created_by_id) VALUES (1, 1, 1, '', 1001);
 INSERT INTO annotation_prompt (id, campaign_id, messages, language, sha256)
-    SELECT k, 1, jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'Question ' || k || ': ' || '{words}')), 'en',
-           encode(sha256(k::text::bytea), 'hex') FROM generate_series(1, {n}) k;
+    SELECT k, 1, jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'Question ' || k || ': {words}')),
+           'en', encode(sha256(k::text::bytea), 'hex') FROM generate_series(1, {n}) k;
 INSERT INTO annotation_response (id, prompt_id, text, n_codepoints, sha256, source, source_name)
     SELECT 2 * k + side, k, 'Answer ' || side || repeat('{words}', 5), 455, repeat('0', 64), 'import', ''
     FROM generate_series(1, {n}) k, generate_series(0, 1) side;
@@ -46,7 +48,8 @@ INSERT INTO annotation_assignment (id, campaign_id, item_id, labeler_id, state, 
     SELECT k, 1, k, 1001 + k % 20, 2, now(), 1, 1, ARRAY[2 * k, 2 * k + 1], 1 FROM generate_series(1, {n}) k;
 INSERT INTO annotation_submission (id, campaign_id, item_id, assignment_id, labeler_id, labeler_kind, revision, status,
         idempotency_key, request_sha256, protocol_version, guidelines_version, active_ms, total_ms, device_class, ui_version)
-    SELECT uuidv7(), 1, k, k, 1001 + k % 20, 'human', 0, 'counted', gen_random_uuid(), repeat('0', 64), 1, 1, 5000, 6000, 'desktop', '1'
+    SELECT uuidv7(), 1, k, k, 1001 + k % 20, 'human', 0, 'counted',
+           gen_random_uuid(), repeat('0', 64), 1, 1, 5000, 6000, 'desktop', '1'
     FROM generate_series(1, {n}) k;
 INSERT INTO annotation_feedback (submission_id, question, type, version, payload, choice_set)
     SELECT s.id, 'better', 'comparison', 1,
@@ -87,7 +90,7 @@ print(json.dumps({
 
 
 def run(small: bool) -> dict[str, Any]:
-    """For each number of answers: rows/s, seconds of the parts, CPU, peak memory; and whether a second build was the same."""
+    """For each number of answers: rows/s, seconds, CPU, peak memory; and whether a second build was the same."""
     found = {}
     for n in [500] if small else [10_000, 100_000]:
         data_dir = Path(tempfile.mkdtemp(prefix="whetstone-bench-"))

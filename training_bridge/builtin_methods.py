@@ -13,7 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from training_bridge.methods import Attributes, Inputs, Method
 from training_bridge.models import Run
-from training_bridge.policy.config import DPOParameters, PretrainParameters, RLOOParameters, SampleParameters
+from training_bridge.policy.config import (
+    ComparisonParameters,
+    DPOParameters,
+    PretrainParameters,
+    RLOOParameters,
+    SampleParameters,
+)
 from training_bridge.reward_model.config import TrainParameters
 from training_bridge.services.rounds import write_prompts
 
@@ -126,7 +132,7 @@ METHODS = [
         name="rloo",
         label=gettext_lazy("RLOO"),
         purpose=gettext_lazy(
-            "Lets the policy answer and learn from how the reward model scores it. Uses every type of feedback, takes longer."
+            "Lets the policy answer and learn from how the reward model scores it. Uses every type of feedback; slower."
         ),
         program="training_bridge.policy.rloo",
         parameters=RLOOParameters,
@@ -172,5 +178,16 @@ METHODS = [
         parameters=SampleParameters,
         needs=("parent", "prompts_from"),
         write_inputs=write_prompts,
+    ),
+    Method(
+        name="evaluate_policy",
+        label=gettext_lazy("Comparison of two policies"),
+        purpose=gettext_lazy(
+            "Lets two policies answer held-out prompts: how often is which one better, and how far apart are they?"
+        ),
+        program="training_bridge.policy.evaluate",
+        parameters=ComparisonParameters,
+        needs=("parent", "baseline"),
+        may_take=("snapshot", "reward_model"),
     ),
 ]

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from annotation.errors import Conflict, Invalid
 from annotation.models import Campaign, Item, Slot
+from tests.training_bridge.toy_loop import EVIDENCE
 from tests.training_bridge.world import World
 from training_bridge import methods, runner, selectors
 from training_bridge.models import Checkpoint, Promotion, Round, Run
@@ -94,7 +95,7 @@ def test_button_two_leads_to_the_next_round(world: World, first: Round, method: 
     new = Checkpoint.objects.get(run=first.refresh_run)
     following = Round.objects.get(campaign=world.campaign, number=2)
     assert following.policy == new and new.parent == first.policy
-    assert first.evidence == {"win_rate": {"value": 0.7, "low": 0.6, "high": 0.8}}
+    assert first.evidence == EVIDENCE
     assert Campaign.objects.get(pk=world.campaign.pk).round_number == 2
     assert Promotion.objects.get().policy == new
 
@@ -225,7 +226,13 @@ def test_the_page_shows_buttons_state_and_evidence(world: World, first: Round) -
     work()
     assert client.get(reverse("round_live", args=[world.slug, 1])).headers["HX-Refresh"] == "true"
     done: Any = client.get(address).content.decode()
-    assert "70 %" in done and "<svg" in done and "Side by side" in done and "round 2" in done
+    assert (
+        "70 %" in done
+        and "0.12" in done
+        and done.count("<svg") >= 2
+        and "Side by side" in done
+        and "round 2" in done
+    )
     assert "70 %" in client.get("/rounds/").content.decode()
     policy = Checkpoint.objects.get(run__method="dpo")
     page = client.get(reverse("model", args=[policy.pk])).content.decode()

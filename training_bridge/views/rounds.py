@@ -20,6 +20,7 @@ from training_bridge.services import rounds as round_services
 from training_bridge.views.common import dig, fragment, interval
 
 SAMPLES = 6
+REWARD_MODEL = "reward_model"
 
 
 @page
@@ -28,7 +29,7 @@ def rounds(request: HttpRequest) -> HttpResponse:
     found = list(selectors.rounds_for(request.user))
     begun = {r.campaign_id for r in found}
     context = {
-        "rounds": [{"round": r, "win": interval(dig(r.evidence, *WIN_RATE))} for r in found],
+        "rounds": [{"round": r, "win": predicted(r.evidence)} for r in found],
         "to_begin": [c for c in selectors.campaigns_for(request.user) if c.pk not in begun],
     }
     return render(request, "training_bridge/rounds.html", context)
@@ -69,7 +70,16 @@ def refresh_policy(request: HttpRequest, slug: str, number: int) -> HttpResponse
     return redirect("round", slug, number)
 
 
-WIN_RATE = ("win_rate",)
+def by_judge(evidence: Any, name: str) -> dict[str, Any]:
+    """A part of the comparison by judge: the reward model first, then tastes."""
+    found = dig(evidence, name)
+    judges = found if isinstance(found, dict) else {}
+    return dict(sorted(judges.items(), key=lambda entry: (entry[0] != REWARD_MODEL, entry[0])))
+
+
+def predicted(evidence: Any) -> tuple[float, float, float] | None:
+    """The win rate of the new policy as the reward model judges it."""
+    return interval(dig(evidence, "win_rate", REWARD_MODEL))
 
 
 def _context(request: HttpRequest, slug: str, number: int, *, full: bool = True) -> dict[str, Any]:
@@ -110,16 +120,24 @@ def _context(request: HttpRequest, slug: str, number: int, *, full: bool = True)
 def _evidence(found: Round, context: dict[str, Any]) -> dict[str, Any]:
     """Who wins: by the reward model on held-out prompts, and by the next round's labelers, who saw no names."""
     rows: list[tuple[str, float, float, float]] = []
-    predicted = interval(dig(found.evidence, *WIN_RATE))
-    if predicted:
-        rows.append((_("by the reward model"), *predicted))
+    for judge, entry in by_judge(found.evidence, "win_rate").items():
+        numbers = interval(entry)
+        if numbers:
+            name = (
+                _("by the reward model") if judge == REWARD_MODEL else _("by “%(judge)s”") % {"judge": judge}
+            )
+            rows.append((name, *numbers))
     following: Round | None = context["next"]
     judged = None
     if following is not None and following.policy is not None and following.policy.parent is not None:
         judged = selectors.win_rate(following, following.policy, following.policy.parent)
         if judged.value is not None and judged.low is not None and judged.high is not None:
             rows.append((_("by labelers"), judged.value, judged.low, judged.high))
-    evidence: dict[str, Any] = {"predicted": predicted, "judged": judged, "evidence": found.evidence or {}}
+    evidence: dict[str, Any] = {
+        "predicted": predicted(found.evidence),
+        "judged": judged,
+        "evidence": found.evidence or {},
+    }
     if rows:
         evidence["win_plot"] = plots.intervals(
             rows,
@@ -130,13 +148,13 @@ def _evidence(found: Round, context: dict[str, Any]) -> dict[str, Any]:
             note=_("95 % intervals over prompts. Right of the dashed line the new policy is better."),
         )
     evidence["reward_plot"] = reward_plot(found.evidence or {})
-    evidence["samples"] = samples(following, found)
+    evidence["samples"] = samples(following, found) or held_out_samples(found.evidence)
     return evidence
 
 
 def reward_plot(evidence: dict[str, Any]) -> Any:
     """Rewards before and after, as the comparison left them: common edges and a count for each policy."""
-    histogram = dig(evidence, "reward", "histogram") or {}
+    histogram = dig(evidence, "rewards", REWARD_MODEL, "histogram") or {}
     edges, counts = histogram.get("edges") or [], histogram.get("counts") or {}
     if len(edges) < 2 or not counts or any(len(c) != len(edges) - 1 for c in counts.values()):
         return None
@@ -163,5 +181,17 @@ def samples(following: Round | None, found: Round) -> list[dict[str, Any]]:
         new = [r for r in item.responses.all() if r.checkpoint_id == following.policy_id]
         old = [r for r in item.responses.all() if r.checkpoint_id != following.policy_id]
         if new and old:
-            rows.append({"prompt": item.prompt, "old": old[0], "new": new[0]})
+            rows.append(
+                {"prompt": item.prompt.messages[-1]["content"], "old": old[0].text, "new": new[0].text}
+            )
     return rows
+
+
+def held_out_samples(evidence: Any) -> list[dict[str, Any]]:
+    """The same from the comparison on held-out prompts, while there is no next round."""
+    rows = dig(evidence, "samples")
+    return [
+        {"prompt": row["prompt"][-1]["content"], "old": row["old"], "new": row["new"]}
+        for row in (rows if isinstance(rows, list) else [])[:SAMPLES]
+        if {"prompt", "old", "new"} <= set(row)
+    ]
