@@ -18,7 +18,8 @@ def main() -> None:
 
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "help")
     starting, services = [], ["postgres"]
-    if command not in WITHOUT_DATABASE and "--help" not in sys.argv:
+    touches_tables = command not in WITHOUT_DATABASE or "--database" in sys.argv
+    if touches_tables and "--help" not in sys.argv:
         services += ["valkey"] if command in WITH_BROKER else []
         starting = embedded.begin(*services)
 
