@@ -176,6 +176,7 @@ def read_form(questions: Sequence[Question], screen: Screen, data: Mapping[str, 
             answers.append(Answer(question.key, form.target, payload))
         if question.required and not said:
             errors[question.key] = [_("This question still needs an answer.")]
+    errors |= _several(questions, answers)
     if errors:
         raise InvalidPayload(errors)
     return answers
@@ -227,9 +228,19 @@ def read_json(questions: Sequence[Question], screen: Screen, raw: Any) -> list[A
         answered = [t for t in targets if (question.key, t) in seen]
         if not answered or (question.type.target == "each" and len(answered) < len(targets)):
             errors.setdefault(question.key, [_("This question still needs an answer.")])
+    errors |= _several(questions, answers)
     if errors:
         raise InvalidPayload(errors)
     return answers
+
+
+def _several(questions: Sequence[Question], answers: Sequence[Answer]) -> dict[str, list[str]]:
+    """Complaints about answers to more than one response where the labeler picks one."""
+    return {
+        question.key: [_("Answer about one response only, and take the others back.")]
+        for question in questions
+        if question.type.target == "one" and sum(answer.question == question.key for answer in answers) > 1
+    }
 
 
 def to_form_data(questions: Sequence[Question], screen: Screen, answers: Sequence[Answer]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from feedback_types.improvement.diff import Op, apply, word_ops, words
 from feedback_types.improvement.form import restore_newlines
 
 LETTERS = "ab 。很e\u0301\u0308👍🏽👨\u200d👩\u200d👧ß한국ไทย\n\t’_."
-texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40) | st.text(alphabet=LETTERS, max_size=60)
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40) | st.text(
+    alphabet=LETTERS, max_size=60
+)
 
 
 def op(kind, start, end, text=""):

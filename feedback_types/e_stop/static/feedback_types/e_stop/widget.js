@@ -183,7 +183,7 @@ Whetstone.widget("e_stop", (question) => {
       const isStopped = get("outcome") === "stopped";
       fieldset.hidden = !isHindsight && !isCurrent && !(current() === undefined && isStopped);
       if (isHindsight) return;
-      find("live").hidden = now === "done";
+      find("live").toggleAttribute("data-later", isStopped || now === "done");
       find("start").hidden = now !== "wait";
       find("stop").hidden = now !== "run";
       find("why").toggleAttribute("data-later", !isStopped);

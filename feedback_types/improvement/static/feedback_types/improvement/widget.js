@@ -123,6 +123,7 @@ Whetstone.widget("improvement", (question) => {
     // How many keys, never which.
     function count(event) {
       if (["Shift", "Control", "Alt", "Meta", "CapsLock", "Tab", "Escape"].includes(event.key)) return;
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) return; // done, not typed
       const field = question.field("keystrokes", target);
       field.value = Number(field.value || 0) + 1;
     }
