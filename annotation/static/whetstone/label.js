@@ -205,7 +205,7 @@
       const active = this.active;
       for (const q of this.questions) {
         for (const other of this.questions) other.show(other === q);
-        highest = Math.max(highest, strip.offsetHeight);
+        highest = Math.max(highest, Math.ceil(strip.getBoundingClientRect().height));
       }
       for (const q of this.questions) q.show(q === active);
       strip.style.minHeight = `${Math.min(highest, window.innerHeight * 0.3)}px`;
