@@ -264,9 +264,9 @@ class Attempt:
             f" {lines[-1][:500]}" if lines else ""
         )
         if self.claim.attempt >= self.run.max_attempts:
-            advice = _("It was tried %(n)d times. Look at the log; out of memory ends by signal 9.") % {
-                "n": self.claim.attempt
-            }
+            advice = _("It was tried %(n)d times; its log says more.") % {"n": self.claim.attempt}
+            if code == -signal.SIGKILL:
+                advice += " " + _("Signal 9 is what the system sends when memory runs out: make it smaller.")
             runs.finish_run(self.claim, status=Run.Status.FAILED, error=error, advice=advice)
         else:
             log.warning("Run %s, attempt %s: %s", self.run.pk, self.claim.attempt, error)

@@ -24,6 +24,7 @@ from annotation.models import (
     Submission,
     User,
 )
+from feedback_types.base import Message, Screen, ShownResponse
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PROTOCOL: list[dict[str, Any]] = [
@@ -162,14 +163,21 @@ class World:
             total_ms=6100,
             submitted_at=at or START + timedelta(seconds=self.said),
         )
+        (question,) = self.protocol.questions
+        texts = item.responses.in_bulk()
+        screen = Screen(
+            tuple(Message(m["role"], m["content"]) for m in item.prompt.messages),
+            tuple(ShownResponse(pk, texts[pk].text) for pk in order),
+        )
         ranks = [1, 1] if strength == 0 else [1, 2] if strength > 0 else [2, 1]
+        payload = {"items": order, "ranks": ranks, "strength": strength, "both_bad": False, "aspect": None}
         Feedback.objects.create(
             submission=submission,
             question="better",
             type="comparison",
             version=1,
-            payload={"items": order, "ranks": ranks, "strength": strength, "both_bad": False, "aspect": None},
-            choice_set={"kind": "pair", "items": order, "options": [-3, -2, -1, 0, 1, 2, 3]},
+            payload=payload,
+            choice_set=question.type.choice_set(screen, question.settings, question.type.load(payload)),
         )
         return submission
 

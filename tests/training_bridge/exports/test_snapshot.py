@@ -50,7 +50,7 @@ def test_native_row_says_everything(tmp_path: Path) -> None:
     assert row == {
         "active_ms": 5200,
         "campaign": world.campaign.pk,
-        "choice_set": {"kind": "pair", "items": [bad, good], "options": [-3, -2, -1, 0, 1, 2, 3]},
+        "choice_set": submission.feedback.get().choice_set,
         "device_class": "",
         "guidelines_version": 1,
         "item": world.items[0].pk,
