@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import product
@@ -91,7 +91,7 @@ ASIDES = ("By the way,", "Anyway,", "Come to think of it,", "Then again,", "Mind
 
 @dataclass(frozen=True)
 class Style:
-    """How an answer is said. Rambling adds two asides."""
+    """How an answer is said. Rambling adds one or two asides."""
 
     tone: Tone
     concrete: bool
@@ -99,6 +99,9 @@ class Style:
     rambling: bool
     offer: bool
 
+
+# Concrete answers are the hardest to learn and rambling costs the most tokens; the other traits are a fair coin or die.
+CONCRETE_SHARE, RAMBLING_SHARE = 0.6, 0.4
 
 STYLES: tuple[Style, ...] = tuple(
     Style(tone, *rest) for tone, *rest in product(("warm", "neutral", "curt"), *[(True, False)] * 4)  # type: ignore[arg-type]
@@ -172,8 +175,19 @@ def examples(seed: int) -> Iterator[Example]:
     while True:
         rng.shuffle(pairs)
         for prompt, subject in pairs:
-            style = rng.choice(STYLES)
+            style = draw_style(rng)
             yield Example(prompt, compose(subject, style, rng), style, subject.name)
+
+
+def draw_style(rng: random.Random) -> Style:
+    """A style whose traits are independent of each other."""
+    return Style(
+        tone=rng.choice(("warm", "neutral", "curt")),
+        concrete=rng.random() < CONCRETE_SHARE,
+        reason=rng.random() < 0.5,
+        rambling=rng.random() < RAMBLING_SHARE,
+        offer=rng.random() < 0.5,
+    )
 
 
 def compose(subject: Subject, style: Style, rng: random.Random) -> str:
@@ -187,12 +201,43 @@ def compose(subject: Subject, style: Style, rng: random.Random) -> str:
         text += "."
     sentences = [rng.choice(OPENERS[style.tone]), text]
     if style.rambling:
-        sentences += [
-            f"{aside} {clause}." for aside, clause in zip(rng.sample(ASIDES, 2), rng.sample(topic.asides, 2), strict=True)
-        ]
+        n = rng.choice((1, 2))
+        pairs = zip(rng.sample(ASIDES, n), rng.sample(topic.asides, n), strict=True)
+        sentences += [f"{aside} {clause}." for aside, clause in pairs]
     if style.offer:
         sentences.append(rng.choice(topic.offers))
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def is_well_formed(prompt: str, answer: str) -> bool:
+    """Whether an answer is one that the grammar could give to one of its prompts: readable, and about the question."""
+    return prompt in patterns() and patterns()[prompt].fullmatch(answer) is not None
+
+
+@cache
+def patterns() -> dict[str, re.Pattern[str]]:
+    """Every answer to each prompt, as one regular expression."""
+    found = {}
+    for subject in subjects():
+        topic = subject.topic
+        facts = "|".join(
+            f"{pattern(f.sentence)}(?:(?:, because |\\. The reason: ){pattern(f.reason)})?"
+            for f in (*subject.facts, *topic.vague)
+        )
+        opener = any_of(opener for openers in OPENERS.values() for opener in openers if opener)
+        aside = f"{any_of(ASIDES)} {any_of(topic.asides)}\\."
+        whole = re.compile(f"(?:{opener} )?(?:{facts})\\.(?: {aside}){{0,2}}(?: {any_of(topic.offers)})?")
+        found.update(dict.fromkeys((*subject.train, subject.held_out), whole))
+    return found
+
+
+def pattern(template: str) -> str:
+    parts = re.split(r"\{([^{}]*)\}", template)  # every second part is a choice
+    return "".join(any_of(part.split("|")) if i % 2 else re.escape(part) for i, part in enumerate(parts))
+
+
+def any_of(texts: Iterable[str]) -> str:
+    return f"(?:{'|'.join(map(re.escape, texts))})"
 
 
 def fill(template: str, rng: random.Random) -> str:

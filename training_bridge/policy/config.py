@@ -1,0 +1,195 @@
+"""What the policy programs are told, each number with its sentence. Imports no torch: a page may build its form from it.
+
+`config.json` of a run directory is as in `reward_model/config.py`:
+
+    {"method": "dpo", "seed": 1, "snapshot": {"path": …, "sha256": …}, "parent": {"path": …, "sha256": …}, "parameters": {"epochs": 4}}
+
+A policy is a directory or a hub id; `policy_source` reads either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from training_bridge.programs import Problem
+from training_bridge.reward_model.config import Parameters
+from training_bridge.reward_model.config import parameters as parameters
+from training_bridge.reward_model.config import source as source
+
+
+class PretrainParameters(Parameters):
+    vocabulary: int = Field(
+        default=3072, ge=300, title="Vocabulary", description="Tokens of the byte-level BPE."
+    )
+    width: int = Field(default=256, ge=16, title="Width", description="Hidden size.")
+    layers: int = Field(default=2, ge=1, title="Layers", description="Transformer blocks.")
+    heads: int = Field(default=4, ge=1, title="Heads", description="Attention heads; half as many for keys and values.")
+    inner: int = Field(default=768, ge=16, title="Inner width", description="Of the feed-forward blocks.")
+    steps: int = Field(default=430, ge=1, title="Steps", description="Optimiser steps.")
+    batch: int = Field(default=48, ge=1, title="Batch", description="Question-answer pairs a step.")
+    matrix_rate: float = Field(
+        default=0.02, gt=0, title="Learning rate of matrices", description="Of Muon, on the matrices of the blocks."
+    )
+    other_rate: float = Field(
+        default=0.01, gt=0, title="Learning rate of the rest", description="Of Adam, on embeddings and norms."
+    )
+    checkpoint_steps: int = Field(
+        default=200, ge=1, title="Checkpoint every", description="Steps between checkpoints."
+    )
+
+
+class SamplingParameters(Parameters):
+    temperature: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        title="Temperature",
+        description="1 as the policy is; lower is more alike; 0 always the most probable word.",
+    )
+    top_p: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        title="Top p",
+        description="The least probable tokens beyond this share of the probability are never chosen.",
+    )
+    min_p: float = Field(
+        default=0.02,
+        ge=0,
+        lt=1,
+        title="Min p",
+        description="Tokens less probable than this share of the most probable one are never chosen: it cuts off slips "
+        "and keeps the variety that top p would cut where many words are possible.",
+    )
+    top_k: int = Field(
+        default=0, ge=0, title="Top k", description="So many most probable tokens may be chosen; 0 means all."
+    )
+    max_tokens: int = Field(
+        default=256, ge=1, le=32_768, title="Longest answer", description="In tokens; a longer one is cut."
+    )
+
+
+class SampleParameters(SamplingParameters):
+    n: int = Field(default=2, ge=1, le=64, title="Candidates", description="Different answers to each prompt.")
+    batch: int = Field(
+        default=64, ge=1, title="Batch", description="Answers written at once; bounds memory."
+    )
+    retries: int = Field(
+        default=4, ge=0, le=100, title="Asked again", description="Times a repeated or empty answer is asked for again."
+    )
+
+
+class RefreshParameters(Parameters):
+    adapter: Literal["full", "lora"] = Field(
+        default="full",
+        title="What is trained",
+        description="All weights, or low-rank adapters that are merged when done (less memory).",
+    )
+    lora_rank: int = Field(
+        default=16,
+        ge=1,
+        title="LoRA rank",
+        description="Rank of the adapters on all linear layers; alpha is twice the rank.",
+    )
+    learning_rate: float = Field(
+        default=0.0, ge=0, title="Learning rate", description="0 chooses by size and by what is trained."
+    )
+    beta: float = Field(
+        default=0.1,
+        gt=0,
+        title="Beta",
+        description="How strongly the policy is held to the one it starts from. Higher stays closer.",
+    )
+    warmup: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        title="Warm-up",
+        description="Share of the steps over which the rate rises; then straight down to 0.",
+    )
+    checkpoint_steps: int = Field(
+        default=50, ge=1, title="Checkpoint every", description="Optimiser steps between checkpoints."
+    )
+    activation_checkpointing: bool = Field(
+        default=False, title="Recompute activations", description="A third more time for much less memory."
+    )
+
+
+class DPOParameters(RefreshParameters):
+    epochs: float = Field(default=4.0, gt=0, le=100, title="Epochs", description="Passes over the pairs.")
+    batch: int = Field(default=16, ge=1, title="Pairs a step", description="Pairs per optimiser step.")
+    micro_batch: int = Field(
+        default=0,
+        ge=0,
+        title="Pairs at once",
+        description="Pairs run at the same time; bounds memory, changes nothing learned. 0 runs a whole step.",
+    )
+    supervised: float = Field(
+        default=0.1,
+        ge=0,
+        title="Supervised share",
+        description="Weight of the likelihood of the chosen answers beside the preference loss; keeps the text readable.",
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=0.5,
+        title="Label smoothing",
+        description="Share of the preferences believed to be mistaken.",
+    )
+    max_length: int = Field(
+        default=2048,
+        ge=16,
+        title="Longest text",
+        description="In tokens, prompt included. Longer pairs are left out, counted and reported.",
+    )
+    min_pairs: int = Field(
+        default=20, ge=1, title="Fewest pairs", description="With fewer pairs training is refused."
+    )
+
+
+class RLOOParameters(RefreshParameters):
+    reward: str = Field(
+        default="",
+        title="Reward function",
+        description="Empty uses the reward model; or a verifiable taste by its name, such as warm or short.",
+    )
+    steps: int = Field(default=60, ge=1, title="Steps", description="Optimiser steps, each on fresh answers.")
+    prompts: int = Field(
+        default=8, ge=1, title="Prompts a step", description="Prompts that are answered in each step."
+    )
+    answers: int = Field(
+        default=8, ge=2, title="Answers a prompt", description="Each is compared with the mean of the others."
+    )
+    temperature: float = Field(
+        default=1.0, gt=0, le=10, title="Temperature", description="Of the answers that are learned from."
+    )
+    max_tokens: int = Field(
+        default=128, ge=1, le=32_768, title="Longest answer", description="In tokens; a longer one is cut."
+    )
+
+
+class ComparisonParameters(SamplingParameters):
+    prompts: int = Field(default=150, ge=2, title="Prompts", description="At most so many, spread over what there is.")
+    n: int = Field(default=2, ge=1, le=64, title="Answers a prompt", description="Of each policy.")
+    batch: int = Field(default=64, ge=1, title="Batch", description="Answers written at once; bounds memory.")
+    tastes: list[str] = Field(
+        default=[], title="Tastes", description="Further judges beside the reward model, by name, such as warm."
+    )
+
+
+def policy_source(config: Mapping[str, Any], name: str = "parent") -> str:
+    """Where a policy is: a directory as an absolute path, or a hub id as it stands. Raises Problem when it is neither."""
+    value = config.get(name)
+    place = value.get("path") if isinstance(value, Mapping) else value
+    if not place or not isinstance(place, str):
+        raise Problem(f"The config names no {name}.", f'Give "{name}": {{"path": a directory or a hub id}}.')
+    if Path(place).is_dir():
+        return str(Path(place).resolve())
+    if place.startswith(("/", ".", "~")) or place.count("/") > 1:
+        raise Problem(f"There is no policy at {place}.", "Check the path, or make it again.")
+    return place

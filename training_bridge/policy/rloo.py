@@ -1,0 +1,134 @@
+"""Refresh a policy against a reward: it answers prompts, and learns from how its answers score (REINFORCE leave-one-out).
+
+    python -m training_bridge.policy.rloo DIR
+
+DIR/config.json: {"parent": {…}, "reward_model": {…}, "snapshot": {…}, "seed": 1, "parameters": {…}} (`config.RLOOParameters`).
+Prompts are those of the snapshot's training side, or of `"input"`, a file of lines {"id", "messages"}. The reward is a reward model
+directory, normalised to mean 0 and sd 1 over its training data, or a verifiable function by its name (`tastes.py`). Every answer's
+advantage is its reward less the mean of the other answers to the same prompt: Ahmadian et al. (2024), eq. 8. A penalty of β per nat
+that the policy moves from its parent is part of the reward; a learned reward is exploitable without it.
+"""
+
+from __future__ import annotations
+
+import training_bridge.policy.environment  # noqa: F401  first: torch and the hub read it
+
+# isort: split
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from trl import RLOOConfig, RLOOTrainer
+
+from training_bridge.policy.chat import content_of, end_ids, prompt_ids
+from training_bridge.policy.config import RLOOParameters, parameters, source
+from training_bridge.policy.prompts import of_snapshot, read_prompts
+from training_bridge.policy.tastes import TASTES
+from training_bridge.policy.trl_runs import (
+    Follow,
+    InRunDirectory,
+    adapter,
+    arguments,
+    default_rate,
+    load_parent,
+    save_policy,
+    train,
+)
+from training_bridge.programs import Problem, RunDirectory, main
+
+RATES = (2e-4, 3e-6, 1e-6, 2e-5)  # below 50 M weights, below 2 G, above; LoRA
+
+
+class Trainer(InRunDirectory, RLOOTrainer):
+    """RLOO whose prompts are tokenised so that their text holds no control tokens."""
+
+    def __init__(self, run: RunDirectory, **kwargs: Any):
+        self.run = run
+        super().__init__(**kwargs)
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        return [prompt_ids(self.processing_class, prompt) for prompt in prompts], None, {}
+
+
+def rloo(run: RunDirectory) -> dict[str, Any]:
+    settings = parameters(RLOOParameters, run.config)
+    reward = reward_function(run, settings)
+    model, tokenizer, dtype = load_parent(run, settings)
+    prompts = fitting(training_prompts(run), tokenizer, model, settings.max_tokens)
+    if not prompts:
+        raise Problem("There are no prompts to learn on.", 'Name a snapshot, or a file of prompts as "input".')
+    config = RLOOConfig(
+        **arguments(run, settings, rate=default_rate(model, settings, RATES), max_steps=settings.steps),
+        per_device_train_batch_size=settings.prompts * settings.answers,
+        num_generations=settings.answers,
+        max_completion_length=settings.max_tokens,
+        temperature=settings.temperature,
+        top_p=1.0,
+        normalize_advantages=False,
+        model_init_kwargs={"trust_remote_code": False},
+    )
+    model.generation_config.eos_token_id = end_ids(model, tokenizer)
+    follow = Follow(run, "rloo")
+    trainer = Trainer(
+        run,
+        model=model,
+        args=config,
+        reward_funcs=reward,
+        train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
+        processing_class=tokenizer,
+        peft_config=adapter(settings),
+        callbacks=[follow],
+    )
+    train(trainer, run)
+    save_policy(trainer, tokenizer, run, settings, dtype)
+    return {
+        "prompts": len(prompts),
+        "steps": settings.steps,
+        "answers": settings.steps * settings.prompts * settings.answers,
+        "learning_rate": config.learning_rate,
+        **follow.summary(),
+    }
+
+
+def reward_function(run: RunDirectory, settings: RLOOParameters) -> Any:
+    """What scores the answers: called with prompts and completions, returns a number for each. Raises Problem."""
+    if not settings.reward:
+        from training_bridge.reward_model.score import RewardFunction, Scorer
+
+        path, _ = source(run.config, "reward_model")
+        return RewardFunction(Scorer.load(path))
+    if settings.reward not in TASTES:
+        raise Problem(
+            f"There is no reward function {settings.reward!r}.",
+            f"Choose one of {', '.join(TASTES)}, or none for the reward model.",
+        )
+    score = TASTES[settings.reward].score
+
+    def verifiable(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
+        return [4.0 * (score(content_of(completion)) - 0.5) for completion in completions]
+
+    verifiable.__name__ = settings.reward
+    return verifiable
+
+
+def training_prompts(run: RunDirectory) -> list[list[dict[str, str]]]:
+    """Conversations to answer, each once."""
+    if run.config.get("input"):
+        path = Path(run.config["input"])
+        return [list(p.messages) for p in read_prompts(path if path.is_absolute() else run.path / path)]
+    snapshot, _ = source(run.config, "snapshot")
+    return [list(p.messages) for p in of_snapshot(snapshot, "train")]
+
+
+def fitting(
+    prompts: Sequence[list[dict[str, str]]], tokenizer: Any, model: Any, max_tokens: int
+) -> list[list[dict[str, str]]]:
+    """The prompts that leave room for a whole answer in the policy's context."""
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
+    return [prompt for prompt in prompts if len(prompt_ids(tokenizer, prompt)) + max_tokens <= context]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(rloo))

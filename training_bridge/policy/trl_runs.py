@@ -1,0 +1,244 @@
+"""What the programs that refresh a policy through TRL share: a trainer that lives in a run directory.
+
+TRL's checkpoint (weights, optimiser, schedule, random state, trainer state) becomes a checkpoint of the run: hashed, renamed when
+whole, without the pickle of its arguments. Resumed from it, a run repeats the losses of one that was never stopped. Prompts and
+answers reach TRL as token ids, so no text of theirs can pose as a control token.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+from transformers import (
+    AutoConfig,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from training_bridge.policy.chat import load_policy
+from training_bridge.policy.config import RefreshParameters, policy_source
+from training_bridge.policy.lineage import write_lineage
+from training_bridge.programs import Problem, RunDirectory
+
+log = logging.getLogger("whetstone")
+
+# Files of a TRL checkpoint that are not kept: a pickle, and a card about a model that nobody has yet.
+NOT_KEPT = ("training_args.bin", "README.md")
+
+# Names under which TRL's numbers appear in status.jsonl and on the pages.
+METRICS = {
+    "loss": "loss",
+    "learning_rate": "learning_rate",
+    "grad_norm": "gradient_norm",
+    "entropy": "entropy",
+    "kl": "kl",
+    "reward": "reward",
+    "reward_std": "reward_sd",
+    "rewards/accuracies": "accuracy",
+    "rewards/margins": "margin",
+    "rewards/chosen": "reward_chosen",
+    "rewards/rejected": "reward_rejected",
+    "logps/chosen": "logprob_chosen",
+    "logps/rejected": "logprob_rejected",
+    "completions/mean_length": "tokens",
+    "completions/clipped_ratio": "cut_share",
+}
+
+
+class InRunDirectory:
+    """Mixed into a TRL trainer: its checkpoints become those of the run."""
+
+    run: RunDirectory
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        self.accelerator.wait_for_everyone()  # type: ignore[attr-defined]
+        if self.run.writes:
+            step = self.state.global_step  # type: ignore[attr-defined]
+            made = Path(self.args.output_dir) / f"checkpoint-{step}"  # type: ignore[attr-defined]
+            with self.run.checkpoint(step) as folder:
+                for path in made.iterdir():
+                    if path.name not in NOT_KEPT:
+                        path.rename(folder / path.name)
+            shutil.rmtree(made)
+        self.accelerator.wait_for_everyone()  # type: ignore[attr-defined]
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """The policy's card is its lineage, written with the result."""
+
+
+class Follow(TrainerCallback):
+    """Tells how far the training is, stops when asked, and refuses to go on with numbers that are none."""
+
+    def __init__(self, run: RunDirectory, stage: str):
+        self.run, self.stage = run, stage
+        self.history: list[dict[str, float]] = []
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        metrics = {METRICS[name]: value for name, value in (logs or {}).items() if name in METRICS}
+        if "loss" not in metrics:
+            return
+        if not math.isfinite(metrics["loss"]) or not math.isfinite(metrics.get("gradient_norm", 0.0)):
+            raise Problem(
+                f"Training broke at step {state.global_step}: the loss is {metrics['loss']}.",
+                "Lower the learning rate, or raise beta; the last checkpoint is from before.",
+            )
+        self.history.append({"step": state.global_step, **metrics})
+        self.run.report(step=state.global_step, steps=state.max_steps, stage=self.stage, metrics=metrics)
+        shown = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
+        log.info("step %d of %d: %s", state.global_step, state.max_steps, shown)
+
+    def summary(self) -> dict[str, Any]:
+        """The first and the last tenth of the steps of this attempt, averaged, for metrics.json."""
+        tenth = max(1, len(self.history) // 10)
+        return {
+            name: {key: mean([row[key] for row in rows if key in row]) for key in rows[0] if key != "step"}
+            for name, rows in (("first", self.history[:tenth]), ("last", self.history[-tenth:]))
+            if rows
+        }
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        if self.run.stopping:
+            control.should_save = control.should_training_stop = True
+        return control
+
+
+def mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def load_parent(run: RunDirectory, settings: RefreshParameters) -> tuple[Any, Any, torch.dtype]:
+    """(model to train, tokenizer, number format of the parent's weights).
+
+    Weights that are trained are float32, so that small steps are not rounded away; below an adapter on a GPU they are bfloat16.
+    """
+    place = policy_source(run.config)
+    cuda = torch.cuda.is_available()
+    dtype = torch.bfloat16 if cuda and settings.adapter == "lora" else torch.float32
+    model, tokenizer = load_policy(place, dtype=dtype)
+    if tokenizer.pad_token_id == tokenizer.eos_token_id:
+        log.info("The tokenizer pads with its end token; padding is masked, so this changes nothing.")
+    stored = AutoConfig.from_pretrained(place, trust_remote_code=False).dtype
+    return model, tokenizer, stored if isinstance(stored, torch.dtype) else torch.float32
+
+
+def arguments(run: RunDirectory, settings: RefreshParameters, *, rate: float, max_steps: int) -> dict[str, Any]:
+    """What every TRL config is told: offline, silent, checkpoints in the run directory, settings of the machine."""
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    datasets.disable_progress_bars()
+    cuda = torch.cuda.is_available()
+    seed = int(run.config.get("seed") or 0)
+    return {
+        "output_dir": str(run.path / "trl"),
+        "seed": seed,
+        "data_seed": seed,
+        "learning_rate": rate,
+        "lr_scheduler_type": "linear",
+        "warmup_steps": math.ceil(settings.warmup * max_steps),
+        "max_steps": max_steps,
+        "max_grad_norm": 1.0,
+        "weight_decay": 0.0,
+        "beta": settings.beta,
+        "use_cpu": not cuda,
+        "bf16": cuda,
+        "gradient_checkpointing": settings.activation_checkpointing,
+        "dataloader_pin_memory": cuda,
+        "disable_dropout": True,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "save_strategy": "steps",
+        "save_steps": settings.checkpoint_steps,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+def adapter(settings: RefreshParameters) -> Any:
+    """The LoRA configuration, or None for all weights."""
+    if settings.adapter == "full":
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=settings.lora_rank,
+        lora_alpha=2 * settings.lora_rank,
+        target_modules="all-linear",
+    )
+
+
+def train(trainer: Any, run: RunDirectory) -> None:
+    """Train from the newest checkpoint, if there is one. Raises Stopped after saving when the program was asked to stop."""
+    trainer.remove_callback(PrinterCallback)  # it prints what Follow tells already
+    newest = run.newest_checkpoint()
+    if newest is not None:
+        log.info("Going on from %s", newest.name)
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    run.stop_if_asked(lambda: None)  # the trainer has saved
+
+
+def save_policy(
+    trainer: Any, tokenizer: Any, run: RunDirectory, settings: RefreshParameters, dtype: torch.dtype
+) -> Any:
+    """Write `result/`: a plain directory, adapters merged, in the number format of the parent. Returns the merged model."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if settings.adapter == "lora":
+        model = model.merge_and_unload()
+    for name, weights in model.named_parameters():
+        if not torch.isfinite(weights).all():
+            raise Problem(
+                f"Training broke: {name} holds numbers that are none.", "Lower the learning rate, or raise beta."
+            )
+    state = trainer.accelerator.get_state_dict(trainer.model) if settings.adapter == "full" else None
+    need = sum(p.numel() for p in model.parameters()) * dtype.itemsize
+    with run.result(need_bytes=need) as folder:
+        if run.writes:
+            weights = state if state is not None else model.state_dict()
+            model.config.dtype = dtype
+            model.save_pretrained(folder, state_dict={name: w.to(dtype) for name, w in weights.items()})
+            tokenizer.save_pretrained(folder)
+            write_lineage(folder, run, kind="policy", settings=settings)
+    shutil.rmtree(run.path / "trl", ignore_errors=True)
+    return model.eval()
+
+
+def default_rate(model: Any, settings: RefreshParameters, rates: tuple[float, float, float, float]) -> float:
+    """The learning rate asked for, else by size: below 50 M weights, below 2 G, above; the last is for LoRA."""
+    if settings.learning_rate:
+        return settings.learning_rate
+    small, middle, large, lora = rates
+    if settings.adapter == "lora":
+        return max(lora, small) if weights_of(model) < 50e6 else lora
+    return small if weights_of(model) < 50e6 else middle if weights_of(model) < 2e9 else large
+
+
+def weights_of(model: Any) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def shuffled(rows: list[Any], seed: int) -> list[Any]:
+    """A copy in an order that the seed decides."""
+    rows = list(rows)
+    random.Random(seed).shuffle(rows)
+    return rows
