@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from annotation.rendering import plots
+
 ON_A_PAGE = 30
 TONES = {
     "succeeded": "good",
@@ -64,5 +66,5 @@ def flat(data: Any, prefix: str = "", limit: int = 120) -> list[tuple[str, Any]]
         elif isinstance(value, list):
             rows.append((path, _("%(n)d entries") % {"n": len(value)}))
         elif value is not None and len(str(value)) <= 80:
-            rows.append((path, value))
+            rows.append((path, plots.short(value) if isinstance(value, float) else value))
     return rows[:limit]
