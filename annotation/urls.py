@@ -43,7 +43,9 @@ urlpatterns = [
         name="campaign_invitation_revoke",
     ),
     path(
-        "campaigns/<slug:slug>/people/<int:membership_id>/", people.change_membership, name="campaign_membership"
+        "campaigns/<slug:slug>/people/<int:membership_id>/",
+        people.change_membership,
+        name="campaign_membership",
     ),
     path("tokens/", people.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", people.revoke_token, name="token_revoke"),

@@ -57,8 +57,8 @@ def _welcome(role: str, slug: str) -> HttpResponse:
 
 
 def _private(response: HttpResponse) -> HttpResponse:
-    # The address is a secret and goes to no other site. Not "no-referrer": with it a browser sends forms with the origin "null",
-    # which the check against forged requests refuses.
+    # The address is a secret and goes to no other site. Not "no-referrer": with it a browser sends forms with the origin
+    # "null", which the check against forged requests refuses.
     response["Referrer-Policy"] = "same-origin"
     return response
 
