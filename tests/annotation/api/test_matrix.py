@@ -4,6 +4,7 @@ And the other way round: planted words (a policy's name, an e-mail address, anot
 not be in any answer that a labeler gets (I-21).
 """
 
+import copy
 import uuid
 
 import pytest
@@ -272,3 +273,108 @@ def test_lists_do_not_cost_more_for_more_rows(world, cast, api, django_assert_ma
         client = api(cast.adam)
         with django_assert_max_num_queries(most):
             assert len(client("get", world.path(route)).json()["results"]) > 3
+
+
+NASTY = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    10**17,
+    "",
+    "x" * 1000,
+    "٣",
+    "%s{}'\"",
+    [],
+    [[1]],
+    {},
+    {"a": None},
+    [None],
+    "2026-11-20",
+]
+
+
+def bodies(body):
+    """The body with each of its values, at every depth, replaced by each nasty one; then with each of its keys gone."""
+
+    def spots(value, path=()):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield (*path, key)
+                yield from spots(inner, (*path, key))
+        elif isinstance(value, list) and value:
+            yield (*path, 0)
+            yield from spots(value[0], (*path, 0))
+
+    for path in spots(body):
+        for nasty in [*NASTY, ...]:
+            changed = copy.deepcopy(body)
+            place = changed
+            for step in path[:-1]:
+                place = place[step]
+            if nasty is ...:
+                del place[path[-1]]
+            else:
+                place[path[-1]] = nasty
+            yield changed
+
+
+@pytest.mark.parametrize(
+    ("route", "method"),
+    [(r, m) for (r, m), (_e, body) in EXPECTED.items() if body and r not in ("skip", "items-import")],
+)
+def test_no_body_gives_a_5xx(world, api, route, method, monkeypatch, settings):  # I-34
+    """Also: no body makes a labeler's lease disappear, or says more than what to mend."""
+    settings.API_RATES = {"change": "100000/min", "label": "100000/min"}
+    role = "admin" if EXPECTED[route, method][0]["labeler"] == 403 else "labeler"
+    client, path = api(world.people[role]), world.path(route)
+    good = EXPECTED[route, method][1](world)
+    for body in [*NASTY, *bodies(good)]:
+        if body is None:
+            continue
+        response = client(method, path, body)
+        assert response.status_code < 500, body
+        if response.status_code >= 400:
+            told = response.json()
+            assert set(told) == {"code", "message", "fields", "extra"} and told["message"]
+            assert "Traceback" not in str(told) and "psycopg" not in str(told)
+
+
+def test_no_address_or_query_gives_a_5xx(world, api):
+    client = api(world.people["admin"])
+    for odd in (
+        "%00",
+        "..%2f",
+        "x" * 3000,
+        "0",
+        "-1",
+        str(2**63),
+        str(2**64),
+        "١",
+        "%F0%9F%A6%A6",
+        "%ff",
+        "'--",
+    ):
+        for path in (
+            f"campaigns/{odd}/",
+            f"campaigns/{odd}/items/",
+            f"assignments/{odd}/",
+            f"assignments/{odd}/submit/",
+        ):
+            for method in ("get", "post", "patch", "delete"):
+                assert client(method, path).status_code < 500
+        for name in (
+            "state",
+            "cursor",
+            "page_size",
+            "external_id",
+            "round",
+            "question",
+            "type",
+            "status",
+            "item",
+            odd,
+        ):
+            for route in ("items", "feedback"):
+                assert client("get", f"{world.path(route)}?{name}={odd}").status_code < 500
