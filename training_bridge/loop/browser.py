@@ -27,8 +27,8 @@ class Form:
     """One form as it stands on the page: where it goes, and what its fields hold now."""
 
     page: Page
-    id: str
     action: str
+    attributes: dict[str, str] = field(default_factory=dict)
     fields: dict[str, list[str]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)  # every control, also those that hold nothing yet
 
@@ -36,7 +36,7 @@ class Form:
         """Post the form with some fields changed; None clears one. Raises PageError for a field that is not there."""
         unknown = set(values) - self.names
         if unknown:
-            raise PageError(f"{self.page.url}: form {self.id!r} has no field {', '.join(sorted(unknown))}")
+            raise PageError(f"{self.page.url}: the form has no field {', '.join(sorted(unknown))}")
         data = {name: list(old) for name, old in self.fields.items()}
         for name, value in values.items():
             if value is None or value is False:
@@ -60,14 +60,15 @@ class Page:
         default_factory=list
     )  # start tags with attributes, in order; "_tag", "_text" for JSON scripts
 
-    def form(self, id: str) -> Form:
+    def form(self, attribute: str) -> Form:
+        """The first form that carries an attribute. Raises PageError when there is none."""
         for form in self.forms:
-            if form.id == id:
+            if attribute in form.attributes:
                 return form
-        raise PageError(f"{self.url}: no form {id!r} on this page")
+        raise PageError(f"{self.url}: no form with {attribute} on this page")
 
-    def has_form(self, id: str) -> bool:
-        return any(form.id == id for form in self.forms)
+    def has_form(self, attribute: str) -> bool:
+        return any(attribute in form.attributes for form in self.forms)
 
     def having(self, attribute: str) -> list[dict[str, str]]:
         """Elements that carry an attribute, in the order of the page."""
@@ -91,7 +92,7 @@ class _Reader(HTMLParser):
 
     def _owner(self, a: dict[str, str]) -> Form | None:
         if "form" in a:
-            return next((f for f in self.page.forms if f.id == a["form"]), None)
+            return next((f for f in self.page.forms if f.attributes.get("id") == a["form"]), None)
         return self.current
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -99,7 +100,7 @@ class _Reader(HTMLParser):
         element = {"_tag": tag, **a}
         self.page.elements.append(element)
         if tag == "form":
-            self.current = Form(self.page, a.get("id", ""), a.get("action", "") or self.page.url)
+            self.current = Form(self.page, a.get("action", "") or self.page.url, a)
             self.page.forms.append(self.current)
         elif tag == "script" and a.get("type") == "application/json":
             element["_text"] = ""

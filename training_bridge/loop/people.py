@@ -7,7 +7,8 @@ A person's reward of a text is `scale × (taste(text) − 0.5)`, so two answers 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,7 @@ from training_bridge.policy.tastes import TASTES
 
 READING_WORDS_PER_S = 4.0  # the pace science.md assumes
 SCALE = 6.0
+ITEM = "data-assignment"  # the mark of the form with an item
 
 
 def taste_reward(
@@ -36,27 +38,34 @@ def taste_reward(
 
 @dataclass
 class Person:
-    """One synthetic labeler: an account, a law, and the seconds their work would have taken a person."""
+    """One synthetic labeler: an account, a law, and the seconds that their work would have taken.
+
+    optional: share of screens on which a question that is not required is answered.
+    seconds: by question key; "reading" is the time for the texts themselves.
+    """
 
     username: str
     password: str
     law: SyntheticLabeler
     rng: np.random.Generator
-    seconds: float = 0.0
-    answers: int = 0
+    optional: float = 1.0
+    is_careless: bool = False
     screens: int = 0
-    seconds_by_type: dict[str, float] = field(default_factory=dict)
+    seconds: Counter[str] = field(default_factory=Counter)
 
 
-def crowd(taste: str, n: int, *, seed: int, spammers: int = 0, password: str) -> list[Person]:
-    """`n` people of one taste, of differing care, the last `spammers` of them answering without looking."""
+def crowd(
+    taste: str, n: int, *, seed: int, password: str, careless: int = 0, optional: float = 1.0
+) -> list[Person]:
+    """`n` people of one taste and of differing care; the last `careless` of them answer without looking."""
     rng = np.random.default_rng(seed)
     people = []
     for number in range(n):
-        careless = number >= n - spammers
-        beta = 1e-3 if careless else float(np.exp(rng.normal(0.0, 0.3)))
+        is_careless = number >= n - careless
+        beta = 1e-3 if is_careless else float(np.exp(rng.normal(0.0, 0.3)))
         law = SyntheticLabeler(taste_reward(taste), beta=beta, lapse=0.02, rewrite=rewriter(taste))
-        people.append(Person(f"synthetic-{number + 1}", password, law, np.random.default_rng([seed, number])))
+        own = np.random.default_rng([seed, number])
+        people.append(Person(f"synthetic-{number + 1}", password, law, own, optional, is_careless))
     return people
 
 
@@ -71,10 +80,9 @@ def rewriter(taste: str) -> Callable[[tuple[Message, ...], str], Sequence[str]]:
 
     def rewrite(prompt: tuple[Message, ...], text: str) -> list[str]:
         sentences = [s + "." for s in text.rstrip(".!? ").split(". ")] if ". " in text else [text]
+        several = len(sentences) > 1
         shorter = (
-            [" ".join(sentences[:i] + sentences[i + 1 :]) for i in range(len(sentences))]
-            if len(sentences) > 1
-            else []
+            [" ".join(sentences[:i] + sentences[i + 1 :]) for i in range(len(sentences))] if several else []
         )
         added = [f"{additions[taste]} {text}", f"{text} {additions[taste]}"] if taste in additions else []
         return [candidate for candidate in [*added, *shorter] if candidate.strip() and candidate != text]
@@ -83,70 +91,58 @@ def rewriter(taste: str) -> Callable[[tuple[Message, ...], str], Sequence[str]]:
 
 
 def read_screen(page: Page) -> tuple[tuple[Question, ...], Screen]:
-    """What a labeling page asks, and about what: from the same markup that its scripts read."""
+    """What a labeling page asks, and about what: from the same markup that its scripts read.
+
+    The prompt is left out: these people judge the text.
+    """
     shown: list[ShownResponse] = []
-    prompt: tuple[Message, ...] = ()
     response_id: int | None = None
     for element in page.elements:
-        if "data-response" in element and element["_tag"] == "article":
+        if element["_tag"] == "article" and "data-response" in element:
             response_id = int(element["data-response"])
         if element["_tag"] == "script" and "response-source" in element.get("class", ""):
             if response_id is None:
                 raise PageError(f"{page.url}: a response text outside a response")
             shown.append(ShownResponse(response_id, json_of(element)["text"]))
-        if element["_tag"] == "script" and "prompt-source" in element.get("class", ""):
-            prompt = tuple(Message(m["role"], m["content"]) for m in json_of(element))
     questions = []
     for element in page.having("data-question"):
         if "data-type" not in element:
             continue
         feedback_type = registry.get(element["data-type"])
         settings = feedback_type.settings(json.loads(element["data-settings"]))
-        questions.append(
-            Question(
-                element["data-question"],
-                feedback_type,
-                settings,
-                required=element.get("data-required", "true") == "true",
-            )
-        )
-    return tuple(questions), Screen(prompt, tuple(shown))
+        required = element.get("data-required", "true") == "true"
+        questions.append(Question(element["data-question"], feedback_type, settings, required=required))
+    return tuple(questions), Screen((), tuple(shown))
 
 
-def answer(person: Person, page: Page, form_id: str) -> Page:
+def answer(person: Person, page: Page) -> Page:
     """Answer one screen as this person would, and send it; returns the page that comes back."""
     questions, screen = read_screen(page)
     answers: list[Answer] = []
-    seconds = sum(len(r.text.split()) for r in screen.responses) / READING_WORDS_PER_S
+    person.seconds["reading"] += sum(len(r.text.split()) for r in screen.responses) / READING_WORDS_PER_S
     for question in questions:
+        if not question.required and person.rng.random() >= person.optional:
+            continue
         said = question.type.simulate(screen, question.settings, person.law, person.rng)
         answers += [Answer(question.key, target, payload) for target, payload in said]
-        cost = question.type.seconds(screen, question.settings)
-        person.seconds_by_type[question.type.slug] = (
-            person.seconds_by_type.get(question.type.slug, 0.0) + cost
-        )
-        seconds += cost
-    form = page.form(form_id)
-    data = to_form_data(questions, screen, answers)
-    page = form.submit(data)
-    person.seconds += seconds
-    person.answers += len(answers)
+        if said:
+            person.seconds[question.key] += question.type.seconds(screen, question.settings)
+    page = page.form(ITEM).submit(to_form_data(questions, screen, answers))
     person.screens += 1
     return page
 
 
-def work(
-    person: Person, base_url: str, path: str, *, form_id: str, screens: int, on_answer: Callable[[], None]
-) -> int:
-    """Sign in and answer up to `screens` screens at `path`; stops when nothing is left. Returns how many were answered."""
-    done = 0
+def work(person: Person, base_url: str, path: str) -> Iterator[Counter[str]]:
+    """Sign in and answer what is at `path`, screen by screen, until nothing is left.
+
+    Yields after each screen the seconds it took, by question.
+    """
     with Browser(base_url) as browser:
         browser.sign_in(person.username, person.password)
         page = browser.get(path)
-        while done < screens and page.has_form(form_id):
-            page = answer(person, page, form_id)
-            done += 1
-            on_answer()
-            if not page.has_form(form_id):
+        while page.has_form(ITEM):
+            before = person.seconds.copy()
+            page = answer(person, page)
+            yield person.seconds - before
+            if not page.has_form(ITEM):
                 page = browser.get(path)
-    return done

@@ -1,0 +1,517 @@
+"""The stages of the closed loop, in order; each leaves its figures in the result that the report is made of.
+
+    people answer ─▶ snapshot ─▶ reward model ─▶ refreshed policy ─▶ both policies answer ─▶ people answer again, blind
+
+Beside it, reward models learned from parts of the same answers at equal labeler-seconds, against the known truth.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.utils.text import slugify
+
+from annotation.campaigns.models import Campaign
+from annotation.campaigns.services import create_campaign, open_campaign
+from annotation.items.models import Item, Response
+from annotation.people.models import Role, User
+from annotation.people.services import grant_role
+from annotation.submissions.models import Feedback, Submission
+from training_bridge.exports.split import split_of
+from training_bridge.loop.people import ITEM, SCALE, Person, crowd, work
+from training_bridge.models import Checkpoint, Round, Run, Snapshot
+from training_bridge.policy.tastes import TASTES
+from training_bridge.services.default_policy import fill_with_answers, prepare_default_policy, run_here
+from training_bridge.services.rounds import next_round, refresh_policy, train_reward
+from training_bridge.services.runs import start_run
+from training_bridge.services.snapshots import take_snapshot
+
+__all__ = ["ITEM", "Plan", "run_loop"]
+
+Say = Callable[[str], None]
+Live = Callable[[str], None]
+COMPARE, GRADE, STOP, EDIT = "better", "grade", "stop", "edit"
+PROTOCOL = [
+    {"key": STOP, "type": "e_stop", "title": "Stop it when it goes wrong", "required": False},
+    {"key": COMPARE, "type": "comparison", "title": "Which is better?"},
+    {"key": GRADE, "type": "critique", "title": "How good is it?", "settings": {"criteria": ["overall"]}},
+    {"key": EDIT, "type": "improvement", "title": "Make one better", "required": False},
+]
+# Which questions each reward model of the comparison learns from; all get the same labeler-seconds.
+ARMS = {
+    "comparisons alone": (COMPARE,),
+    "comparison and grades": (COMPARE, GRADE),
+    "all four types": (COMPARE, GRADE, STOP, EDIT),
+}
+
+
+class LoopFailed(RuntimeError):
+    """A stage did not end well; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """taste: what the people like. optional: share of screens on which they also stop and edit. arms: compare parts."""
+
+    taste: str = "warm"
+    people: int = 8
+    careless: int = 1
+    optional: float = 0.25
+    overlap: int = 2
+    refresh: str = "dpo"
+    seed: int = 1
+    arms: bool = True
+
+
+@dataclass
+class Result:
+    """Everything the report says, as plain numbers."""
+
+    plan: Mapping[str, Any]
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    arms: list[dict[str, Any]] = field(default_factory=list)
+    reliability: list[dict[str, Any]] = field(default_factory=list)
+    evidence: Mapping[str, Any] | None = None
+    judged: Mapping[str, Any] | None = None
+    tastes: dict[str, Any] = field(default_factory=dict)
+    samples: list[dict[str, str]] = field(default_factory=list)
+
+
+def run_loop(url: str, plan: Plan, *, say: Say, live: Live) -> Result:
+    """Runs every stage against the site at `url`, whose workers do the training. Raises LoopFailed."""
+    result = Result(plan=vars(plan))
+    begun = time.monotonic()
+
+    def stage(name: str, note: str = "") -> None:
+        nonlocal begun
+        seconds = time.monotonic() - begun
+        result.stages.append({"stage": name, "seconds": round(seconds, 1), "note": note})
+        say(f"{name}: {seconds:.0f} s{' – ' + note if note else ''}")
+        begun = time.monotonic()
+
+    policy = prepare_default_policy(say=live)
+    stage("default policy", policy.name)
+    people = crowd(
+        plan.taste,
+        plan.people,
+        seed=plan.seed,
+        careless=plan.careless,
+        optional=plan.optional,
+        password=f"synthetic {plan.seed}",
+    )
+    admin = _account("loop-admin", User.Kind.HUMAN, "")
+    campaign = _campaign(plan, people, admin)
+    n = fill_with_answers(campaign=campaign, policy=policy, say=live, seed=plan.seed)
+    stage("first answers of the policy", f"{n} items")
+
+    first = _round(campaign, 1)
+    log = _answer(people, url, campaign, live)
+    result.rounds.append(_round_figures(first, people, log))
+    stage("people answer", f"{len(log)} screens through HTTP")
+
+    train_reward(round_=first, actor=admin)
+    first.refresh_from_db()
+    _wait(first.reward_run, live)
+    result.rounds[0]["reward_model"] = _accuracy(first.reward_run)
+    result.reliability = _reliability(first.reward_run, people, campaign)
+    stage("snapshot and reward model", _in_words(result.rounds[0]["reward_model"]))
+
+    if plan.arms:
+        result.arms = _compare_arms(campaign, admin, log, policy, plan, live)
+        stage("reward models at equal labeler-seconds", f"{len(result.arms)} models")
+
+    refresh_policy(round_=_round(campaign, 1), actor=admin, method=plan.refresh)
+    second = _wait_for_next(first, live)
+    first.refresh_from_db()
+    result.evidence = first.evidence
+    stage("refreshed policy, answers of both, comparison", plan.refresh)
+
+    campaign.refresh_from_db()
+    log = _answer(people, url, campaign, live)
+    result.rounds.append(_round_figures(second, people, log))
+    result.judged = _judged(second)
+    result.tastes = _tastes(campaign, plan)
+    result.samples = _samples(second)
+    stage("people answer again, blind", f"{len(log)} screens through HTTP")
+
+    train_reward(round_=second, actor=admin)
+    second.refresh_from_db()
+    _wait(second.reward_run, live)
+    result.rounds[1]["reward_model"] = _accuracy(second.reward_run)
+    stage("second snapshot and reward model", _in_words(result.rounds[1]["reward_model"]))
+    return result
+
+
+# --- People ----------------------------------------------------------------------------------------------------------
+
+
+def _account(username: str, kind: str, password: str) -> User:
+    user, _made = User.objects.get_or_create(username=username, defaults={"kind": kind})
+    if password:
+        user.set_password(password)
+    else:
+        user.set_unusable_password()
+    user.save(update_fields=["password"])
+    return user
+
+
+def _campaign(plan: Plan, people: Sequence[Person], admin: User) -> Campaign:
+    """A campaign of its own for this run of the loop, with the people as its labelers."""
+    name = f"Loop {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S}"
+    campaign = create_campaign(
+        actor=admin,
+        name=name,
+        slug=slugify(name),
+        overlap=plan.overlap,
+        guidelines=f"You like answers that are {TASTES[plan.taste].label}.",
+        protocol=PROTOCOL,
+    )
+    for person in people:
+        account = _account(person.username, User.Kind.SIMULATED, person.password)
+        grant_role(actor=admin, user=account, campaign=campaign, role=Role.LABELER)
+    grant_role(actor=admin, user=admin, campaign=campaign, role=Role.RESEARCHER)
+    return open_campaign(actor=admin, campaign=campaign)
+
+
+def _answer(people: Sequence[Person], url: str, campaign: Campaign, live: Live) -> list[Counter[str]]:
+    """Everybody takes turns until nothing is left; the seconds of each screen by question, in the order of arrival."""
+    path = f"/campaigns/{campaign.slug}/label/"
+    wanted = sum(Item.objects.filter(campaign=campaign).values_list("overlap", flat=True))
+    log: list[Counter[str]] = []
+    at_work: list[Iterator[Counter[str]]] = [work(person, url, path) for person in people]
+    while at_work:
+        for worker in list(at_work):
+            spent = next(worker, None)
+            if spent is None:
+                at_work.remove(worker)
+            else:
+                log.append(spent)
+        live(f"{len(log)} of at most {wanted} screens answered")
+    return log
+
+
+# --- Runs ------------------------------------------------------------------------------------------------------------
+
+
+def _wait(run: Run | None, live: Live) -> Run:
+    """Follows a run to its end. Raises LoopFailed with its error and advice."""
+    if run is None:
+        raise LoopFailed("A run that should have been started is missing.")
+    while True:
+        run.refresh_from_db()
+        if run.is_finished:
+            break
+        at = run.progress or {}
+        steps = f" {at['step']}/{at['steps']}" if at.get("steps") else ""
+        live(f"{run.method}: {run.status} {at.get('stage', '')}{steps}")
+        time.sleep(0.5)
+    if run.status != Run.Status.SUCCEEDED:
+        raise LoopFailed(f"{run.method}: {run.status}. {run.error} {run.advice}".strip())
+    return run
+
+
+def _wait_for_next(first: Round, live: Live) -> Round:
+    """Follows the chain of a refresh until the next round is there and the evidence is recorded."""
+    for name in ("refresh_run", "sample_run", "baseline_run", "evaluate_run"):
+        first.refresh_from_db()
+        _wait(getattr(first, name), live)
+    second = next_round(first)
+    if second is None:
+        raise LoopFailed("The refresh ended, but no next round was opened.")
+    return second
+
+
+def _round(campaign: Campaign, number: int) -> Round:
+    return Round.objects.get(campaign=campaign, number=number)
+
+
+# --- Figures ---------------------------------------------------------------------------------------------------------
+
+
+def _round_figures(round_: Round, people: Sequence[Person], log: Sequence[Counter[str]]) -> dict[str, Any]:
+    answers = Feedback.objects.filter(
+        submission__item__round_number=round_.number, submission__campaign=round_.campaign
+    )
+    return {
+        "round": round_.number,
+        "screens": len(log),
+        "answers": dict(sorted(Counter(answers.values_list("type", flat=True)).items())),
+        "labeler_seconds": round(sum(sum(spent.values()) for spent in log)),
+        "people": len(people),
+    }
+
+
+def _accuracy(run: Run | None) -> dict[str, Any]:
+    """Held-out pair accuracy with its interval, beside length alone and how well people agree."""
+    pairs = ((run and run.metrics) or {}).get("pairs", {})
+    return {
+        "accuracy": pairs.get("accuracy"),
+        "length": pairs.get("length_baseline"),
+        "humans": pairs.get("humans"),
+    }
+
+
+def _in_words(figures: Mapping[str, Any]) -> str:
+    accuracy = figures["accuracy"] or {}
+    if accuracy.get("value") is None:
+        return "no held-out pairs"
+    return f"held-out accuracy {accuracy['value']:.2f} [{accuracy['low']:.2f}, {accuracy['high']:.2f}]"
+
+
+def _reliability(run: Run | None, people: Sequence[Person], campaign: Campaign) -> list[dict[str, Any]]:
+    """What the reward model thinks of each labeler, beside what they are."""
+    estimated = ((run and run.metrics) or {}).get("labelers", {})
+    names = {
+        u.username: u.pseudonym(campaign.pk)
+        for u in User.objects.filter(username__in=[p.username for p in people])
+    }
+    rows = []
+    for person in people:
+        entry = estimated.get(names.get(person.username, ""), {})
+        rows.append(
+            {
+                "labeler": person.username,
+                "careless": person.is_careless,
+                "true_beta": round(person.law.beta, 2),
+                "beta": entry.get("beta"),
+                "lapse": entry.get("lapse"),
+            }
+        )
+    return rows
+
+
+def _judged(second: Round) -> dict[str, Any]:
+    """How often people preferred the new policy's answer, blind; ties count half; bootstrap over items, 95 %."""
+    new = second.policy_id
+    by_item: dict[int, list[float]] = {}
+    rows = Feedback.objects.filter(
+        submission__campaign=second.campaign,
+        submission__item__round_number=second.number,
+        submission__superseded_by=None,
+        question=COMPARE,
+    ).values_list("submission__item_id", "payload")
+    sources = dict(
+        Response.objects.filter(
+            items__round_number=second.number, items__campaign=second.campaign
+        ).values_list("pk", "checkpoint_id")
+    )
+    for item_id, payload in rows:
+        ours = next(i for i, response in enumerate(payload["items"]) if sources[response] == new)
+        mine, other = payload["ranks"][ours], payload["ranks"][1 - ours]
+        by_item.setdefault(item_id, []).append(0.5 if mine == other else float(mine < other))
+    means = np.array([np.mean(values) for values in by_item.values()])
+    return {"items": len(means), "answers": sum(map(len, by_item.values())), **_bootstrap(means)}
+
+
+def _tastes(campaign: Campaign, plan: Plan) -> dict[str, Any]:
+    """Every taste of the old and the new policy's answers in the second round's items: what moved, and what did not."""
+    old = _round(campaign, 1).policy_id
+    texts: dict[bool, list[str]] = {True: [], False: []}
+    for text, checkpoint in Response.objects.filter(
+        items__campaign=campaign, items__round_number=2
+    ).values_list("text", "checkpoint_id"):
+        texts[checkpoint == old].append(text)
+    figures = {}
+    for name, taste in TASTES.items():
+        before, after = (np.array([taste.score(t) for t in texts[is_old]]) for is_old in (True, False))
+        figures[name] = {
+            "label": taste.label,
+            "wanted": name == plan.taste,
+            "before": _bootstrap(before),
+            "after": _bootstrap(after),
+            "moved": _difference(before, after),
+        }
+    return figures
+
+
+def _samples(second: Round, n: int = 8) -> list[dict[str, str]]:
+    """Answers of both policies to the same prompts, side by side."""
+    samples = []
+    for item in (
+        Item.objects.filter(campaign=second.campaign, round_number=second.number)
+        .select_related("prompt")
+        .order_by("pk")[:n]
+    ):
+        answers = {r.checkpoint_id == second.policy_id: r.text for r in item.responses.all()}
+        samples.append(
+            {
+                "prompt": item.prompt.messages[-1]["content"],
+                "old": answers.get(False, ""),
+                "new": answers.get(True, ""),
+            }
+        )
+    return samples
+
+
+# --- Equal labeler-seconds -------------------------------------------------------------------------------------------
+
+
+def _compare_arms(
+    campaign: Campaign, admin: User, log: Sequence[Counter[str]], parent: Checkpoint, plan: Plan, live: Live
+) -> list[dict[str, Any]]:
+    """A reward model for each arm: all that comparisons alone cost is spent on fewer screens with more answers each.
+
+    Each is judged by the truth on responses to prompts held out from all of them.
+    """
+    budget = sum(_cost(spent, ARMS["comparisons alone"]) for spent in log)
+    arrived = list(
+        Submission.objects.filter(campaign=campaign, revision=0, item__round_number=1)
+        .order_by("submitted_at", "id")
+        .values_list("submitted_at", flat=True)
+    )
+    texts = _held_out(campaign)
+    rows = []
+    for name, questions in ARMS.items():
+        screens = _affordable(log, questions, budget)
+        taken = take_snapshot(
+            campaign=campaign,
+            actor=admin,
+            filters={"questions": list(questions), "submitted_until": arrived[screens - 1]},
+        )
+        run = start_run(
+            campaign=campaign,
+            actor=admin,
+            method="reward_model",
+            config={},
+            seed=plan.seed,
+            snapshot=taken,
+            parent=parent,
+        )
+        _wait(run, live)
+        rewards = _score(run, texts, live)
+        rows.append(
+            {
+                "arm": name,
+                "questions": list(questions),
+                "screens": screens,
+                "labeler_seconds": round(sum(_cost(spent, questions) for spent in log[:screens])),
+                **_against_truth(texts, rewards, plan.taste),
+                "snapshot": Snapshot.objects.get(pk=taken.pk).sha256,
+            }
+        )
+    return rows
+
+
+def _cost(spent: Counter[str], questions: Sequence[str]) -> float:
+    return spent["reading"] + sum(spent[question] for question in questions)
+
+
+def _affordable(log: Sequence[Counter[str]], questions: Sequence[str], budget: float) -> int:
+    """How many of the first screens the budget pays for under these questions; at least one."""
+    total = 0.0
+    for n, spent in enumerate(log):
+        total += _cost(spent, questions)
+        if total > budget * (1 + 1e-9):
+            return max(1, n)
+    return len(log)
+
+
+def _held_out(campaign: Campaign) -> list[tuple[int, list[dict[str, str]], str]]:
+    """(item id, messages, text) of the first round's responses to prompts on the test side of every snapshot."""
+    found = []
+    for item in (
+        Item.objects.filter(campaign=campaign, round_number=1)
+        .select_related("prompt")
+        .prefetch_related("responses")
+    ):
+        if split_of(item.prompt.messages, 20) == "test":
+            found += [(item.pk, item.prompt.messages, response.text) for response in item.responses.all()]
+    return found
+
+
+def _score(run: Run, texts: Sequence[tuple[int, list[dict[str, str]], str]], live: Live) -> list[float]:
+    """Rewards of texts by the program that scores, which runs in a process of its own."""
+    model = run.checkpoints.get()
+    directory = settings.RUN_DIR / f"loop-score-{run.pk}"
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / "texts.jsonl", "w", encoding="utf-8") as file:
+        for number, (_item, messages, text) in enumerate(texts):
+            file.write(
+                json.dumps({"id": number, "messages": messages, "text": text}, ensure_ascii=False) + "\n"
+            )
+    config = {
+        "method": "score",
+        "seed": 0,
+        "reward_model": {"path": model.path, "sha256": model.sha256},
+        "input": "texts.jsonl",
+        "parameters": {},
+    }
+    run_here("training_bridge.reward_model.score", directory, config, live)
+    with open(Path(directory) / "result" / "scores.jsonl", encoding="utf-8") as file:
+        return [json.loads(line)["reward"] for line in file]
+
+
+def _against_truth(
+    texts: Sequence[tuple[int, list[dict[str, str]], str]], rewards: Sequence[float], taste: str
+) -> dict[str, Any]:
+    """Rank correlation with the true reward over all texts, and accuracy on pairs of one item whose truth differs.
+
+    Intervals: 95 %, bootstrap over items.
+    """
+    truth = np.array([SCALE * (TASTES[taste].score(text) - 0.5) for _item, _messages, text in texts])
+    reward = np.array(rewards)
+    items: dict[int, list[int]] = {}
+    for i, (item, _messages, _text) in enumerate(texts):
+        items.setdefault(item, []).append(i)
+    correct = []
+    for members in items.values():
+        pairs = [(a, b) for a, b in combinations(members, 2) if truth[a] != truth[b]]
+        if pairs:
+            correct.append(np.mean([(reward[a] > reward[b]) == (truth[a] > truth[b]) for a, b in pairs]))
+    groups = list(items.values())
+    rng = np.random.default_rng(0)
+    spearmans = []
+    for _ in range(1000):
+        chosen = np.concatenate([groups[i] for i in rng.integers(len(groups), size=len(groups))])
+        spearmans.append(_spearman(truth[chosen], reward[chosen]))
+    low, high = np.nanpercentile(spearmans, [2.5, 97.5])
+    return {
+        "texts": len(texts),
+        "spearman": {"value": _spearman(truth, reward), "low": float(low), "high": float(high)},
+        "accuracy": _bootstrap(np.array(correct)),
+    }
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    x, y = _ranks(a), _ranks(b)
+    spread = x.std() * y.std()
+    return float(((x - x.mean()) * (y - y.mean())).mean() / spread) if spread else float("nan")
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 0, ties share their mean rank."""
+    _unique, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts + 1) / 2)[inverse]
+
+
+def _bootstrap(values: np.ndarray, resamples: int = 2000) -> dict[str, Any]:
+    """Mean with a 95 % percentile interval."""
+    if not len(values):
+        return {"value": None, "low": None, "high": None, "n": 0}
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(len(values), size=(resamples, len(values)))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return {"value": float(values.mean()), "low": float(low), "high": float(high), "n": len(values)}
+
+
+def _difference(before: np.ndarray, after: np.ndarray, resamples: int = 2000) -> dict[str, Any]:
+    """Difference of two means with a 95 % percentile interval; the texts are resampled on both sides."""
+    if not len(before) or not len(after):
+        return {"value": None, "low": None, "high": None}
+    rng = np.random.default_rng(0)
+    a = before[rng.integers(len(before), size=(resamples, len(before)))].mean(axis=1)
+    b = after[rng.integers(len(after), size=(resamples, len(after)))].mean(axis=1)
+    low, high = np.percentile(b - a, [2.5, 97.5])
+    return {"value": float(after.mean() - before.mean()), "low": float(low), "high": float(high)}
