@@ -56,7 +56,7 @@ class RunSchema(s.Serializer):
     seed = s.IntegerField()
     code_revision = s.CharField()
     snapshot = s.CharField(allow_null=True, help_text="SHA-256 of the snapshot, or its id while it is built.")
-    parent = s.IntegerField(allow_null=True)
+    parent = s.IntegerField(allow_null=True)  # type: ignore[assignment]
     baseline = s.IntegerField(allow_null=True)
     reward_model = s.IntegerField(allow_null=True)
     attempt = s.IntegerField()
@@ -75,7 +75,7 @@ class NewRunSchema(s.Serializer):
     config = s.JSONField(required=False)
     seed = s.IntegerField(required=False, default=0)
     snapshot = s.UUIDField(required=False)
-    parent = s.IntegerField(required=False)
+    parent = s.IntegerField(required=False)  # type: ignore[assignment]
     baseline = s.IntegerField(required=False)
     reward_model = s.IntegerField(required=False)
     prompts_from = s.IntegerField(required=False, help_text="Number of a round.")
@@ -83,7 +83,7 @@ class NewRunSchema(s.Serializer):
 
 class MethodSchema(s.Serializer):
     name = s.CharField()
-    label = s.CharField()
+    label = s.CharField()  # type: ignore[assignment]
     purpose = s.CharField()
     needs = s.ListField(child=s.CharField())
     may_take = s.ListField(child=s.CharField())
@@ -98,7 +98,7 @@ class CheckpointSchema(s.Serializer):
     name = s.CharField()
     sha256 = s.CharField()
     run = s.UUIDField(allow_null=True)
-    parent = s.IntegerField(allow_null=True)
+    parent = s.IntegerField(allow_null=True)  # type: ignore[assignment]
     lineage = s.JSONField()
     created_at = s.DateTimeField()
 
@@ -129,7 +129,9 @@ class NewestFirst(KeysetPagination):
 
     def _is_ours(self, cursor: Any) -> bool:
         try:
-            return super()._is_ours(cursor) and (cursor.position is None or parse_datetime(cursor.position) is not None)
+            return super()._is_ours(cursor) and (
+                cursor.position is None or parse_datetime(cursor.position) is not None
+            )
         except ValueError:
             return False
 
@@ -138,6 +140,10 @@ def newest(view: ApiView, request: Request, queryset: QuerySet[Any], describe: A
     paginator = NewestFirst()
     rows = paginator.pages(queryset, request, view)
     return paginator.get_paginated_response([describe(row) for row in rows])
+
+
+def _user(request: Request) -> Any:
+    return request.user
 
 
 def _snapshot(found: Snapshot) -> dict[str, Any]:
@@ -232,7 +238,7 @@ class Snapshots(ApiView):
         campaign = access.campaign_for_researcher(request.user, slug)
         filters = Filters.read(self.body(request, "filters").get("filters"))
         return Response(
-            _snapshot(services.take_snapshot(campaign=campaign, actor=request.user, filters=filters)),
+            _snapshot(services.take_snapshot(campaign=campaign, actor=_user(request), filters=filters)),
             status=202,
         )
 
@@ -317,7 +323,7 @@ class Runs(ApiView):
         }
         run = services.start_run(
             campaign=campaign,
-            actor=request.user,
+            actor=_user(request),
             method=str(body["method"]),
             config=config,
             seed=seed,
@@ -358,7 +364,7 @@ class CancelRun(ApiView):
         """Stops a run; one that is running saves and leaves."""
         run = selectors.run_for(request.user, run_id)
         self.body(request)
-        return Response(_run(services.cancel_run(run=run, actor=request.user)))
+        return Response(_run(services.cancel_run(run=run, actor=_user(request))))
 
 
 class Checkpoints(ApiView):
@@ -406,7 +412,7 @@ class TrainReward(ApiView):
         """Takes a snapshot and trains a reward model on it."""
         found = selectors.round_for(request.user, slug, number)
         self.body(request)
-        return Response(_round(services.train_reward(round_=found, actor=request.user)), status=202)
+        return Response(_round(services.train_reward(round_=found, actor=_user(request))), status=202)
 
 
 class RefreshPolicy(ApiView):
@@ -429,7 +435,7 @@ class RefreshPolicy(ApiView):
                 fields={"config": [_("Give an object of names and values.")]},
             )
         method = str(body.get("method", "dpo"))
-        refreshed = services.refresh_policy(round_=found, actor=request.user, method=method, config=config)
+        refreshed = services.refresh_policy(round_=found, actor=_user(request), method=method, config=config)
         return Response(_round(refreshed), status=202)
 
 

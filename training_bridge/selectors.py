@@ -148,7 +148,7 @@ def ancestors(checkpoint: Checkpoint, limit: int = 50) -> list[Checkpoint]:
         found.append(current)
         current = (
             Checkpoint.objects.select_related("run__snapshot", "campaign")
-            .filter(pk=current.parent_id)
+            .filter(pk=current.parent_id or 0)
             .first()
         )
     return found

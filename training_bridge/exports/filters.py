@@ -18,33 +18,33 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rounds: tuple[int, ...] = Field((), title=_("Rounds"), description=_("Empty: all rounds."))
+    rounds: tuple[int, ...] = Field((), title="Rounds", description="Empty: all rounds.")
     questions: tuple[str, ...] = Field(
-        (), title=_("Questions"), description=_("Keys of the protocol; empty: all questions.")
+        (), title="Questions", description="Keys of the protocol; empty: all questions."
     )
     labeler_kinds: tuple[LabelerKind, ...] = Field(
         ("human", "simulated"),
-        title=_("Answers from"),
-        description=_("Answers of people, of simulated labelers and of AI judges are always told apart."),
+        title="Answers from",
+        description="Answers of people, of simulated labelers and of AI judges are always told apart.",
         min_length=1,
     )
-    submitted_from: AwareDatetime | None = Field(None, title=_("Submitted from"))
+    submitted_from: AwareDatetime | None = Field(None, title="Submitted from")
     submitted_until: AwareDatetime | None = Field(
         None,
-        title=_("Submitted until"),
-        description=_("Empty: until now. Later answers never enter the snapshot."),
+        title="Submitted until",
+        description="Empty: until now. Later answers never enter the snapshot.",
     )
     include_late: bool = Field(
         True,
-        title=_("Keep late answers"),
-        description=_("Late answers are in the events, marked; views for training never hold them."),
+        title="Keep late answers",
+        description="Late answers are in the events, marked; views for training never hold them.",
     )
     test_percent: int = Field(
         20,
         ge=1,
         le=50,
-        title=_("Prompts held out for testing, %"),
-        description=_("A hash of the normalised prompt decides, so no prompt is on both sides."),
+        title="Prompts held out for testing, %",
+        description="A hash of the normalised prompt decides, so no prompt is on both sides.",
     )
 
     @field_validator("rounds", "questions", "labeler_kinds")

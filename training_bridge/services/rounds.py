@@ -132,7 +132,7 @@ def refresh_policy(
         seed=round_.number,
         snapshot=round_.snapshot,
         parent=policy_of(round_),
-        **({"reward_model": reward_model} if method == "rloo" else {}),
+        reward_model=reward_model if method == "rloo" else None,
     )
     round_.sample_run = round_.baseline_run = round_.evaluate_run = round_.evidence = None
     round_.save(

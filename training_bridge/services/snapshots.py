@@ -75,7 +75,7 @@ def build_snapshot(snapshot_id: str) -> None:
     except jobs.LostClaim:
         log.warning("Snapshot %s was taken over by another worker; this one wrote nothing more.", snapshot_id)
     except builder.NoSpace as error:
-        _fail(claim, error.strerror, _("Free some space where snapshots are kept, then take it again."))
+        _fail(claim, str(error.strerror), _("Free some space where snapshots are kept, then take it again."))
     except OperationalError as error:
         if claim.attempt < snapshot.max_attempts:
             log.warning("Snapshot %s is queued again: %s", snapshot_id, error)

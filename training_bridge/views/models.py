@@ -253,7 +253,7 @@ def spans(text: str, tokens: list[dict[str, Any]]) -> list[dict[str, Any]]:
     most = max((abs(t["reward"]) for t in tokens if is_number(t.get("reward"))), default=0.0) or 1.0
     found = []
     for token in tokens:
-        reward = token.get("reward") if is_number(token.get("reward")) else 0.0
+        reward = float(token["reward"]) if is_number(token.get("reward")) else 0.0
         level = min(STEPS, round(abs(reward) / most * STEPS))
         css = f"heat-{'p' if reward > 0 else 'n'}{level}" if level else ""
         found.append({"text": text[token["start"] : token["end"]], "reward": reward, "css": css})

@@ -128,7 +128,7 @@ def curves(found: Run) -> list[Any]:
     """A plot for each number that the program told at least twice, the first few of them; the loss comes first."""
     names = [n for n in {k: None for p in found.curve for k in p} if n not in ("step", "stage")]
     names.sort(key=lambda n: (n != "loss", "loss" not in n))
-    drawn = []
+    drawn: list[Any] = []
     for name in names:
         stages: dict[str, list[tuple[float, float]]] = {}
         for point in found.curve:
