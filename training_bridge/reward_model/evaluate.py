@@ -111,15 +111,18 @@ def probabilities_by_link(
     objective: Objective, readable: Sequence[tuple[Preference, float, float]]
 ) -> list[float]:
     """(1 - e) s(beta d) + e/2 with the rationality and lapse of the labeler who answered."""
-    if not readable:
-        return []
-    events = [p.events[0] for p, _, _ in readable]
-    beta = torch.stack([objective.beta(e.type, [e])[0] for e in events])
-    lapse = (
-        objective.lapses()[objective.labeler_rows(events)] if objective.learned else torch.zeros(len(events))
-    )
-    d = torch.tensor([a - b for _, a, b in readable], device=beta.device)
-    return ((1 - lapse) * torch.sigmoid(beta * d) + lapse / 2).tolist()
+    result = [0.5] * len(readable)
+    by_kind: dict[str, list[int]] = defaultdict(list)
+    for i, (preference, _, _) in enumerate(readable):
+        by_kind[preference.type].append(i)
+    for kind, members in by_kind.items():
+        events = [readable[i][0].events[0] for i in members]
+        beta = objective.beta(kind, events)
+        lapse = objective.lapses()[objective.labeler_rows(events)] * objective.learned
+        d = torch.tensor([readable[i][1] - readable[i][2] for i in members], device=beta.device)
+        for i, p in zip(members, ((1 - lapse) * torch.sigmoid(beta * d) + lapse / 2).tolist(), strict=True):
+            result[i] = p
+    return result
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -221,21 +222,37 @@ class RewardModel(nn.Module):
         Only safetensors are read and no code of the directory is run. Raises Problem when the directory does not suit.
         """
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()
+        loader = logging.getLogger("transformers.modeling_utils")
+        level = loader.level
+        loader.setLevel(logging.ERROR)  # it alarms about a new score head; what is missing is looked at below
         try:
             tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-            backbone = AutoModelForSequenceClassification.from_pretrained(
-                path, num_labels=1, dtype=dtype, trust_remote_code=False, use_safetensors=True
+            backbone, told = AutoModelForSequenceClassification.from_pretrained(
+                path,
+                num_labels=1,
+                dtype=dtype,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise Problem(
                 f"{path} cannot be loaded as a model: {str(error).splitlines()[0]}",
                 "Name a transformers model directory.",
             ) from error
+        finally:
+            loader.setLevel(level)
         if not isinstance(getattr(backbone, "score", None), nn.Linear):
             raise Problem(
                 f"{path} has no score head on its last layer.",
                 "Name a causal language model, or a reward model made from one.",
+            )
+        if missing := sorted(set(told["missing_keys"]) - {"score.weight"}):
+            raise Problem(
+                f"{path} lacks weights: {', '.join(missing[:3])}.", "Its files are incomplete; save it again."
             )
         limit = getattr(backbone.config.get_text_config(), "max_position_embeddings", None) or max_length
         encoder = Encoder(tokenizer, min(max_length, limit))

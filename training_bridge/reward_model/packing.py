@@ -38,6 +38,7 @@ class Layout:
     Args:
         ids, positions: (T,) long; tokens and their positions within their own sequence.
         q_lens, kv_lens: queries and keys of each segment, `sum(q_lens) == T`.
+        before: for each segment, (first row, length) of the prompt that it sees before its own tokens; length 0 for none.
         kv: (sum of kv_lens,) long, the row's token behind each key; None when keys are the queries.
         starts: for each sequence, (row of its prompt, length of its prompt, row of its text).
     """
@@ -46,6 +47,7 @@ class Layout:
     positions: Tensor
     q_lens: tuple[int, ...]
     kv_lens: tuple[int, ...]
+    before: tuple[tuple[int, int], ...]
     kv: Tensor | None
     starts: tuple[tuple[int, int, int], ...]
     cu_q: Tensor
@@ -64,44 +66,48 @@ def layout(
     ids: list[int] = []
     positions: list[int] = []
     q_lens: list[int] = []
-    keys: list[list[int]] = []
+    before: list[tuple[int, int]] = []
     starts: list[tuple[int, int, int]] = [(0, 0, 0)] * len(sequences)
     by_prompt: dict[Any, list[int]] = defaultdict(list)
     for i, sequence in enumerate(sequences):
         by_prompt[sequence.prompt if share_prompts else i].append(i)
 
-    def add(tokens: Sequence[int], first: int, seen: list[int]) -> int:
+    def add(tokens: Sequence[int], seen: tuple[int, int]) -> int:
         start = len(ids)
         ids.extend(tokens)
-        positions.extend(range(first, first + len(tokens)))
+        positions.extend(range(seen[1], seen[1] + len(tokens)))
         q_lens.append(len(tokens))
-        keys.append(seen + list(range(start, len(ids))))
+        before.append(seen)
         return start
 
-    shared = False
     for members in by_prompt.values():
         prompt = sequences[members[0]].prompt
         if len(members) == 1:
-            start = add(sequences[members[0]].ids, 0, [])
+            start = add(sequences[members[0]].ids, (0, 0))
             starts[members[0]] = (start, len(prompt), start + len(prompt))
             continue
-        shared = True
-        prompt_row = add(prompt, 0, [])
-        seen = list(range(prompt_row, prompt_row + len(prompt)))
+        prompt_row = add(prompt, (0, 0))
         for i in members:
-            starts[i] = (prompt_row, len(prompt), add(sequences[i].text, len(prompt), seen))
-    kv_lens = tuple(len(k) for k in keys)
+            starts[i] = (prompt_row, len(prompt), add(sequences[i].text, (prompt_row, len(prompt))))
+    kv_lens = tuple(length + n for (_, length), n in zip(before, q_lens, strict=True))
+    cu_q, cu_kv = ([0, *accumulate(lengths)] for lengths in (q_lens, kv_lens))
+    kv = None
+    if torch.device(device).type != "cpu" and sum(kv_lens) > len(ids):
+        seen_by = [
+            row for (first, length), q, n in zip(before, cu_q, q_lens, strict=False)
+            for row in (*range(first, first + length), *range(q, q + n))
+        ]  # fmt: skip
+        kv = torch.tensor(seen_by, dtype=torch.long, device=device)
     return Layout(
         ids=torch.tensor(ids, dtype=torch.long, device=device),
         positions=torch.tensor(positions, dtype=torch.long, device=device),
         q_lens=tuple(q_lens),
         kv_lens=kv_lens,
-        kv=torch.tensor([row for k in keys for row in k], dtype=torch.long, device=device)
-        if shared
-        else None,
+        before=tuple(before),
+        kv=kv,
         starts=tuple(starts),
-        cu_q=torch.tensor([0, *accumulate(q_lens)], dtype=torch.int32, device=device),
-        cu_kv=torch.tensor([0, *accumulate(kv_lens)], dtype=torch.int32, device=device),
+        cu_q=torch.tensor(cu_q, dtype=torch.int32, device=device),
+        cu_kv=torch.tensor(cu_kv, dtype=torch.int32, device=device),
     )
 
 
@@ -135,12 +141,12 @@ def segment_attention(
     window = kwargs.get("sliding_window")
     if window is not None and max(segments.kv_lens) > window:
         raise ValueError(f"Packed attention knows no sliding window, and a sequence is longer than {window}.")
-    if segments.kv is not None:
-        key, value = key.index_select(2, segments.kv), value.index_select(2, segments.kv)
     grouped = query.shape[1] != key.shape[1]
     if query.is_cuda:
         from torch.nn.attention.varlen import varlen_attn
 
+        if segments.kv is not None:
+            key, value = key.index_select(2, segments.kv), value.index_select(2, segments.kv)
         q16, k16, v16 = (t[0].transpose(0, 1).to(torch.bfloat16) for t in (query, key, value))
         attended = varlen_attn(
             q16,
@@ -156,21 +162,20 @@ def segment_attention(
         )
         assert isinstance(attended, Tensor)  # a tuple only when asked for the log-sum-exp
         return attended.unsqueeze(0).to(query.dtype), None
-    parts = zip(
-        query.split(segments.q_lens, dim=2),
-        key.split(segments.kv_lens, dim=2),
-        value.split(segments.kv_lens, dim=2),
-        strict=True,
-    )
-    attended_parts = []
-    for q, k, v in parts:
-        mask = None if q.shape[2] == k.shape[2] else causal(q.shape[2], k.shape[2], q.device)
-        attended_parts.append(
+    parts = []
+    own = (t.split(segments.q_lens, dim=2) for t in (query, key, value))
+    for q, k, v, (first, length) in zip(*own, segments.before, strict=True):
+        mask = None
+        if length:  # a copy of the prompt's keys; gathering all keys by index is slow backwards
+            k = torch.cat([key[:, :, first : first + length], k], dim=2)
+            v = torch.cat([value[:, :, first : first + length], v], dim=2)
+            mask = causal(q.shape[2], k.shape[2], q.device)
+        parts.append(
             F.scaled_dot_product_attention(
                 q, k, v, attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=grouped
             )
         )
-    return torch.cat(attended_parts, 2).transpose(1, 2).contiguous(), None
+    return torch.cat(parts, 2).transpose(1, 2).contiguous(), None
 
 
 def causal(queries: int, keys: int, device: torch.device) -> Tensor:

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from feedback_types.base import Event
 from feedback_types.likelihoods import Likelihood
-from training_bridge.programs import Problem, RunDirectory, main, read_json, write_json
+from training_bridge.programs import Problem, RunDirectory, main, read_json, sha256_of, write_json
 from training_bridge.reward_model.config import TrainParameters, parameters, source
 from training_bridge.reward_model.data import Dataset, build
 from training_bridge.reward_model.distributed import Processes
@@ -86,8 +86,7 @@ class Trainer:
             {"params": list(self.nuisances.values()), "weight_decay": 0.0, "rate": self.nuisance_rate},
         ]
         self.groups = [g for g in self.groups if g["params"]]
-        fused = self.processes.device.type == "cuda"
-        self.optimizer = torch.optim.AdamW(self.groups, lr=self.rate, betas=BETAS, fused=fused)
+        self.optimizer = torch.optim.AdamW(self.groups, lr=self.rate, betas=BETAS, fused=True)
 
     def items_of(self, step: int) -> list[int]:
         """Items of a step, counted from 0 over all epochs."""
@@ -446,7 +445,7 @@ def lineage(run: RunDirectory, settings: TrainParameters) -> dict[str, Any]:
             versions[package] = "not installed"
     return {
         "method": run.config.get("method"),
-        "snapshot": {"sha256": _manifest_sha256(snapshot)},
+        "snapshot": {"sha256": sha256_of(snapshot / "manifest.json")},
         "parent": {
             "path": str(parent),
             "sha256": parent_sha256,
@@ -459,12 +458,6 @@ def lineage(run: RunDirectory, settings: TrainParameters) -> dict[str, Any]:
         "code_revision": run.config.get("code_revision"),
         "versions": versions,
     }
-
-
-def _manifest_sha256(snapshot: Path) -> str:
-    from training_bridge.programs import sha256_of
-
-    return sha256_of(snapshot / "manifest.json")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Packing changes no number; what is saved is what any program loads."""
 
 import json
+import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 from feedback_types.base import Message
@@ -152,6 +154,27 @@ def test_an_architecture_that_cannot_be_packed_is_padded(policy_dir, tmp_path, c
     assert torch.isfinite(model([model.encoder.sequence(PROMPTS[0], "Fine.")], [Place(0, 5)])).all()
 
 
-def test_a_directory_that_is_no_model_is_a_problem(tmp_path):
+def test_a_directory_that_is_no_whole_model_is_a_problem(policy_dir, tmp_path):
     with pytest.raises(Problem, match="cannot be loaded"):
         RewardModel.load(tmp_path)
+
+    cut = shutil.copytree(policy_dir, tmp_path / "cut")
+    (cut / "model.safetensors").write_bytes((policy_dir / "model.safetensors").read_bytes()[:-100])
+    with pytest.raises(Problem, match="cannot be loaded"):
+        RewardModel.load(cut)
+
+    lacking = shutil.copytree(policy_dir, tmp_path / "lacking")
+    weights = load_file(lacking / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, lacking / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(Problem, match=r"lacks weights: model\.norm\.weight"):
+        RewardModel.load(lacking)
+
+
+def test_a_pickle_is_not_opened(policy_dir, tmp_path):
+    """Only safetensors: a .bin beside or instead of them is code of somebody else's."""
+    folder = shutil.copytree(policy_dir, tmp_path / "pickled")
+    (folder / "model.safetensors").unlink()
+    torch.save({"model.norm.weight": torch.zeros(1)}, folder / "pytorch_model.bin")
+    with pytest.raises(Problem, match="cannot be loaded"):
+        RewardModel.load(folder)
