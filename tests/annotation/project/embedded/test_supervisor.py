@@ -10,16 +10,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from annotation.project.embedded import EmbeddedError, Places
-from annotation.project.embedded.supervisor import choose_port, is_free
+from annotation.project.embedded.keeper import Starting
+from annotation.project.embedded.supervisor import Part, PartEnded, Supervisor, choose_port, is_free
 
-from .conftest import ROOT, connect, processes_of, remove, wait_until
+from .conftest import ROOT, connect, postmaster_pid, processes_of, remove, wait_until
 
 
 def free_port() -> int:
@@ -53,7 +54,7 @@ class Up:
         for line in self.process.stdout:
             self._lines.put(line)
 
-    def wait_for(self, text: str, limit_s: float = 60) -> float:
+    def wait_for(self, text: str, limit_s: float = 120) -> float:
         """Seconds since the start until it says the text."""
         deadline = time.monotonic() + limit_s
         while True:
@@ -66,7 +67,7 @@ class Up:
             if text in self.said[-1]:
                 return time.monotonic() - self.began
 
-    def end(self, limit_s: float = 60) -> int:
+    def end(self, limit_s: float = 120) -> int:
         status = self.process.wait(limit_s)
         wait_until(lambda: self._drained(), "its last words")
         return status
@@ -112,14 +113,31 @@ def places() -> Iterator[Places]:
     made.data_dir.parent.rmdir()
 
 
-def test_it_starts_from_nothing_stops_on_ctrl_c_and_starts_again_with_its_data(places):
-    first = Up(places, free_port())
-    first_s = first.wait_for("Whetstone is at")
+@pytest.fixture
+def up(places: Places) -> Iterator[Callable[..., Up]]:
+    """Starts the site; whatever a failed test leaves running is killed."""
+    started: list[Up] = []
+
+    def start(port: int = 0, *, starter: bool = False) -> Up:
+        started.append(Up(places, port or free_port(), starter=starter))
+        return started[-1]
+
+    yield start
+    for site in started:
+        if site.process.poll() is None:
+            for pid in site.pids():
+                os.kill(pid, signal.SIGKILL)
+            site.process.wait()
+
+
+def test_it_starts_from_nothing_stops_on_ctrl_c_and_starts_again_with_its_data(places, up):
+    first = up()
+    first_s = first.wait_for("Ctrl-C stops everything")
     assert httpx.get(f"{first.url}/healthz").json() == {"database": "ok"}
     assert httpx.get(f"{first.url}/accounts/login/").status_code == 200
     with connect(places) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
-    wait_until(lambda: "ready" in places.log("worker-train").read_text(), "the workers are ready")
+    wait_until(lambda: "ready" in places.log("worker-train").read_text(), "the workers are ready", 120)
     everything = first.pids()
     assert len(first.pids("celery", "worker")) >= 4  # two workers, each with its pool process
     assert len(first.pids("uvicorn")) == 1
@@ -132,10 +150,26 @@ def test_it_starts_from_nothing_stops_on_ctrl_c_and_starts_again_with_its_data(p
     assert processes_of(places.data_dir) == {}
     assert "database system is shut down" in places.log("postgres").read_text()
 
-    second = Up(places, free_port())
-    second_s = second.wait_for("Whetstone is at")
+    second = up(starter=True)
+    second_s = second.wait_for("Ctrl-C stops everything")
     with connect(places) as connection:
         assert connection.execute("SELECT n FROM kept").fetchall() == [(1,)]
+    links = dict(re.findall(r"^(\w+) +(http\S+)$", "".join(second.said), re.MULTILINE))
+    assert set(links) == {"labeler", "reviewer", "admin", "researcher"}
+    with httpx.Client(follow_redirects=True, timeout=60) as browser:
+        assert browser.get(links["labeler"]).status_code == 200
+
+    third = up()  # on the same data
+    assert third.end() == 1
+    assert f"Whetstone is running already: {second.url}" in "".join(third.said)
+
+    other = subprocess.run(  # another command shares the database
+        [sys.executable, "manage.py", "showmigrations", "annotation"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], "WHETSTONE_DATA_DIR": str(places.data_dir)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "[X] 0001_initial" in other.stdout, other.stderr
+
     everything = second.pids()
     second.process.send_signal(signal.SIGTERM)
     assert second.end() == 0, "".join(second.said)
@@ -145,72 +179,30 @@ def test_it_starts_from_nothing_stops_on_ctrl_c_and_starts_again_with_its_data(p
     assert not any("database is up to date" in line for line in second.said)  # nothing was left to migrate
 
 
-def test_kill_9_of_the_supervisor_ends_everything_and_the_next_start_finds_the_data(places):
-    up = Up(places, free_port())
-    up.wait_for("Whetstone is at")
-    wait_until(lambda: len(up.pids("celery", "worker")) >= 4, "the workers run")
-    everything = up.pids()
+def test_kill_9_of_the_supervisor_ends_everything(places, up):
+    site = up()
+    site.wait_for("Ctrl-C stops everything")
+    wait_until(lambda: len(site.pids("celery", "worker")) >= 4, "the workers run", 120)
+    everything = site.pids()
     assert len(everything) > 8
 
-    up.process.kill()
-    up.process.wait()
+    site.process.kill()
+    site.process.wait()
 
-    wait_until_all_are_gone(everything)
+    wait_until_all_are_gone(everything, 60)
     assert processes_of(places.data_dir) == {}
     log = places.log("postgres").read_text()
     assert "database system is shut down" in log[log.rindex("ready to accept connections") :]
 
 
-@pytest.mark.parametrize("victim", [("celery", "-Q train"), ("postgres", "-D")], ids=["worker", "postgres"])
-def test_when_one_part_dies_all_stop_and_its_log_is_shown(places, victim):
-    up = Up(places, free_port())
-    up.wait_for("Whetstone is at")
-    wait_until(lambda: up.pids(*victim), "it runs")
-    everything = up.pids()
-
-    os.kill(min(up.pids(*victim)), signal.SIGKILL)
-
-    assert up.end() == 1
-    said = "".join(up.said)
-    assert re.search(r"(worker-train ended with status -9|postgres ended)\. The end of .*\.log:\n", said), (
-        said
-    )
-    wait_until_all_are_gone(everything, 5)
-    assert processes_of(places.data_dir) == {}
-
-
-def test_a_second_one_on_the_same_data_is_refused_with_the_address_of_the_first(places):
-    first = Up(places, free_port(), starter=True)
-    first.wait_for("Ctrl-C stops everything")
-    second = Up(places, free_port())
-
-    assert second.end() == 1
-    assert f"Whetstone is running already: {first.url}" in "".join(second.said)
-    assert httpx.get(f"{first.url}/healthz").status_code == 200
-
-    links = dict(re.findall(r"^(\w+) +(http\S+)$", "".join(first.said), re.MULTILINE))
-    assert set(links) == {"labeler", "reviewer", "admin", "researcher"}
-    with httpx.Client(follow_redirects=True) as browser:
-        assert browser.get(links["labeler"]).status_code == 200
-
-    other = subprocess.run(  # another command shares its database
-        [sys.executable, "manage.py", "showmigrations", "annotation"],
-        cwd=ROOT, env={"PATH": os.environ["PATH"], "WHETSTONE_DATA_DIR": str(places.data_dir)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert "[X] 0001_initial" in other.stdout, other.stderr
-    first.process.send_signal(signal.SIGINT)
-    assert first.end() == 0
-
-
-def test_a_taken_port_is_an_error_if_it_was_asked_for_and_passed_over_otherwise(places):
+def test_a_taken_port_is_an_error_if_it_was_asked_for_and_passed_over_otherwise(up):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        up = Up(places, port)
-        assert up.end() == 1
-        said = "".join(up.said)
+        site = up(port)
+        assert site.end() == 1
+        said = "".join(site.said)
         assert f"Port {port} is taken" in said
         assert "WHETSTONE_PORT" in said
 
@@ -221,3 +213,89 @@ def test_a_taken_port_is_an_error_if_it_was_asked_for_and_passed_over_otherwise(
         assert port < chosen < port + 100
         assert is_free(chosen)
     assert choose_port(port, strict=False) == port
+
+
+# The supervisor alone, with parts that do little
+
+
+def talk(places: Places, **changes: object) -> Part:
+    """A part that says where it is and does what it is told on SIGTERM."""
+    code = changes.pop("code", "import time; print('on', flush=True); time.sleep(60)")
+    (places.data_dir / "parts").mkdir(parents=True, exist_ok=True)
+    name = str(changes.pop("name", "part"))
+    (places.data_dir / "parts" / f"{name.replace('-', '_')}.py").write_text(str(code))
+    path = os.pathsep.join([str(places.data_dir / "parts"), os.environ.get("PYTHONPATH", "")])
+    stages = changes.pop("stages", [(signal.SIGTERM, 5.0)])
+    return Part(name, [name.replace("-", "_")], stages, environment={"PYTHONPATH": path}, **changes)
+
+
+def says(places: Places, name: str, word: str) -> None:
+    wait_until(
+        lambda: places.log(name).exists() and word in places.log(name).read_text(), f"{name} says {word}"
+    )
+
+
+def test_when_a_part_dies_the_end_of_its_log_is_told_and_the_others_stop(fresh):
+    fresh.make_data_dir()
+    with pytest.raises(PartEnded) as told, Supervisor(fresh, [], say=print) as supervisor:
+        supervisor.start(talk(fresh, name="web"))
+        supervisor.start(talk(fresh, name="worker-x", code="import sys; sys.exit('the wheel came off')"))
+        says(fresh, "web", "on")
+        running = [process for _, process in supervisor._running]
+        supervisor.watch()
+
+    assert "worker-x ended with status 1" in str(told.value)
+    assert str(told.value).endswith("the wheel came off")
+    assert [process.poll() is not None for process in running] == [True, True]
+
+
+def test_when_postgres_dies_it_is_told_with_its_log(fresh):
+    lease = Starting("postgres", fresh).wait()
+    with pytest.raises(PartEnded, match=r"postgres ended\. The end of .*postgres\.log:\n"), \
+            Supervisor(fresh, [lease], say=print) as supervisor:  # fmt: skip
+        os.kill(postmaster_pid(fresh), signal.SIGKILL)
+        supervisor.watch()
+
+    assert processes_of(fresh.data_dir) == {}
+
+
+def test_workers_end_before_web_and_what_does_not_end_is_killed_with_all_it_started(fresh):
+    fresh.make_data_dir()
+    stubborn = (
+        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import signal, time; "
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)'])\n"
+        "print('child', child.pid, flush=True); time.sleep(60)"
+    )
+    late = (
+        "import signal, sys, time\n"
+        "def end(*_): print(time.monotonic(), flush=True); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end); print('on', flush=True); time.sleep(60)"
+    )
+    heard: list[str] = []
+    with Supervisor(fresh, [], say=heard.append) as supervisor:
+        supervisor.start(talk(fresh, name="web", code=late))
+        supervisor.start(talk(fresh, name="worker-a", code=late))
+        stages = [(signal.SIGTERM, 0.3), (signal.SIGTERM, 0.3)]
+        supervisor.start(talk(fresh, name="worker-b", code=stubborn, stages=stages))
+        says(fresh, "web", "on")
+        says(fresh, "worker-a", "on")
+        says(fresh, "worker-b", "child")
+        child = int(fresh.log("worker-b").read_text().split()[1])
+
+    web_ended, worker_ended = (float(fresh.log(name).read_text().split()[1]) for name in ("web", "worker-a"))
+    assert worker_ended < web_ended
+    wait_until_all_are_gone([child], 5)
+    assert any("worker-b is still busy" in line for line in heard)
+
+
+def test_a_part_that_is_meant_to_end_passes_its_words_on_and_tells_how_it_ended(fresh):
+    fresh.make_data_dir()
+    heard: list[str] = []
+    with Supervisor(fresh, [], say=heard.append) as supervisor:
+        good = supervisor.run(talk(fresh, name="good", code="print('one'); print('two')", once=True))
+        bad = supervisor.run(talk(fresh, name="bad", code="import sys; sys.exit('no')", once=True))
+        supervisor.check()  # and neither counts as a part that died
+
+    assert (good, bad) == (True, False)
+    assert heard == ["one", "two", "no"]
