@@ -36,7 +36,7 @@ Whetstone.widget("critique", (question) => {
 
   function announce(entry) {
     const input = checked(entry.row);
-    if (input) question.announce(`${entry.row.getAttribute("aria-label")} ${input.closest("label").querySelector("kbd, span").textContent.trim()}`);
+    if (input) question.announce(`${entry.row.getAttribute("aria-label")} ${input.closest("label").querySelector("span").textContent.trim()}`);
   }
 
   // The row that a digit or a verdict letter is for: the current one if it fits, else the nearest of the same response.
@@ -193,10 +193,11 @@ Whetstone.widget("critique", (question) => {
     });
   }
 
+  question.body.querySelectorAll(".critique-scripted").forEach((element) => { element.hidden = false; });
   fieldsets.forEach((fieldset, i) => {
     if (!area(i)) return;
     fieldset.querySelector(".critique-plain").hidden = true;
-    fieldset.querySelectorAll(".critique-category, .critique-scripted").forEach((element) => { element.hidden = false; });
+    fieldset.querySelectorAll(".critique-category").forEach((element) => { element.hidden = false; });
     fieldset.querySelectorAll("[data-category]").forEach((button) => {
       button.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the selection
       button.addEventListener("click", () => mark(button.dataset.category));
@@ -238,7 +239,7 @@ Whetstone.widget("critique", (question) => {
     summary() {
       return fieldsets.map((fieldset, i) => {
         const said = Array.from(fieldset.querySelectorAll("[data-row]"), (row) => checked(row)).filter(Boolean)
-          .map((input) => input.closest("label").querySelector("kbd, span").textContent.trim());
+          .map((input) => input.closest("label").querySelector("span").textContent.trim());
         Array.from(fieldset.querySelectorAll("[data-tag-key] input:checked")).forEach((input) => said.push(input.closest("label").querySelector("span").textContent.trim()));
         if (area(i)) said.push(`${readMarks(i).length} ✎`);
         const name = fieldsets.length > 1 && responses[i] ? `${responses[i].label} ` : "";
