@@ -104,6 +104,7 @@ def _quality(found: Checkpoint) -> dict[str, Any]:
             x_label=_("share agreed with"),
             reference=0.5,
             note=_(
+                # xgettext:no-python-format
                 "Prompts that it was not trained on; 95 % intervals over prompts. The dashed line is a coin toss."
             ),
         )

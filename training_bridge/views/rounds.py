@@ -145,6 +145,7 @@ def _evidence(found: Round, context: dict[str, Any]) -> dict[str, Any]:
             x_label=_("share of wins, a tie counting half"),
             reference=0.5,
             x_range=(0, 1),
+            # xgettext:no-python-format
             note=_("95 % intervals over prompts. Right of the dashed line the new policy is better."),
         )
     evidence["reward_plot"] = reward_plot(found.evidence or {})
