@@ -89,8 +89,8 @@ def questions(request: HttpRequest, slug: str) -> HttpResponse:
     """Step 2: which types, with which settings, in which order. Nothing is stored before "save"."""
     campaign = access.campaign_for_admin(request.user, slug)
     if request.method == "POST":
-        drafts = [_posted(request.POST, n) for n in range(_count(request.POST))]
-        drafts = [d for d in drafts if d is not None]
+        posted = [_posted(request.POST, n) for n in range(_count(request.POST))]
+        drafts = [d for d in posted if d is not None]
     else:
         drafts = [_draft(q) for q in campaign.protocol.questions] if campaign.protocol else _first_drafts()
     act, _colon, which = request.POST.get("act", "").partition(":")
@@ -159,8 +159,9 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
             except Stale as stale:
                 status, diff = stale.status, stale.extra["diff"]
                 form.add_error(None, stale.message)
-                form.data = form.data.copy()
-                form.data["version"] = stale.extra["version"]
+                again = request.POST.copy()
+                again["version"] = stale.extra["version"]
+                form.data = again
             except Refused as refused:
                 status = refused.status
                 _add(form, refused)

@@ -5,7 +5,7 @@ GET  /campaigns/<slug>/items/?state=&q=&after=      POST …/items/import/      
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.db.models import Q
@@ -18,6 +18,7 @@ from annotation import access
 from annotation.assignment.models import Flag, Skip
 from annotation.assignment.services import resolve_flag
 from annotation.errors import NotFound, Refused
+from annotation.items.jsonl import Readable
 from annotation.items.models import Item
 from annotation.items.selectors import item_state, items_of, state_filter
 from annotation.items.services import import_items
@@ -124,9 +125,9 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         result = import_items(
             campaign,
-            file.file,
+            cast(Readable, file.file),
             actor=_user(request),
-            update=request.POST.get("update") == "on",  # type: ignore[arg-type]
+            update=request.POST.get("update") == "on",
         )
     except Refused as refused:
         context = tab_context(request, campaign, "items") | {"refused": refused, "file_name": file.name}

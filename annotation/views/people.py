@@ -87,8 +87,11 @@ def change_membership(request: HttpRequest, slug: str, membership_id: int) -> Ht
     membership = Membership.objects.filter(pk=membership_id, campaign=campaign).select_related("user").first()
     if membership is None:
         raise NotFound(_("There is no such member."))
-    act = services.revoke_role if membership.suspended_at is None else services.grant_role
-    act(actor=_user(request), user=membership.user, campaign=campaign, role=membership.role)  # type: ignore[operator]
+    whom: dict[str, Any] = {"user": membership.user, "campaign": campaign, "role": membership.role}
+    if membership.suspended_at is None:
+        services.revoke_role(actor=_user(request), **whom)
+    else:
+        services.grant_role(actor=_user(request), **whom)
     return redirect("campaign_people", slug)
 
 

@@ -7,7 +7,7 @@ A person's reward of a text is `scale × (taste(text) − 0.5)`, so two answers 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -51,7 +51,7 @@ class Person:
     optional: float = 1.0
     is_careless: bool = False
     screens: int = 0
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
 def crowd(
@@ -132,7 +132,7 @@ def answer(person: Person, page: Page) -> Page:
     return page
 
 
-def work(person: Person, base_url: str, path: str) -> Iterator[Counter[str]]:
+def work(person: Person, base_url: str, path: str) -> Iterator[dict[str, float]]:
     """Sign in and answer what is at `path`, screen by screen, until nothing is left.
 
     Yields after each screen the seconds it took, by question.
@@ -141,8 +141,8 @@ def work(person: Person, base_url: str, path: str) -> Iterator[Counter[str]]:
         browser.sign_in(person.username, person.password)
         page = browser.get(path)
         while page.has_form(ITEM):
-            before = person.seconds.copy()
+            before = dict(person.seconds)
             page = answer(person, page)
-            yield person.seconds - before
+            yield {key: total - before.get(key, 0.0) for key, total in person.seconds.items()}
             if not page.has_form(ITEM):
                 page = browser.get(path)

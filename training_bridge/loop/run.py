@@ -184,12 +184,12 @@ def _campaign(plan: Plan, people: Sequence[Person], admin: User) -> Campaign:
     return open_campaign(actor=admin, campaign=campaign)
 
 
-def _answer(people: Sequence[Person], url: str, campaign: Campaign, live: Live) -> list[Counter[str]]:
+def _answer(people: Sequence[Person], url: str, campaign: Campaign, live: Live) -> list[Mapping[str, float]]:
     """Everybody takes turns until nothing is left; the seconds of each screen by question, in the order of arrival."""
     path = f"/campaigns/{campaign.slug}/label/"
     wanted = sum(Item.objects.filter(campaign=campaign).values_list("overlap", flat=True))
-    log: list[Counter[str]] = []
-    at_work: list[Iterator[Counter[str]]] = [work(person, url, path) for person in people]
+    log: list[Mapping[str, float]] = []
+    at_work: list[Iterator[Mapping[str, float]]] = [work(person, url, path) for person in people]
     while at_work:
         for worker in list(at_work):
             spent = next(worker, None)
@@ -239,7 +239,9 @@ def _round(campaign: Campaign, number: int) -> Round:
 # --- Figures ---------------------------------------------------------------------------------------------------------
 
 
-def _round_figures(round_: Round, people: Sequence[Person], log: Sequence[Counter[str]]) -> dict[str, Any]:
+def _round_figures(
+    round_: Round, people: Sequence[Person], log: Sequence[Mapping[str, float]]
+) -> dict[str, Any]:
     answers = Feedback.objects.filter(
         submission__item__round_number=round_.number, submission__campaign=round_.campaign
     )
@@ -254,12 +256,17 @@ def _round_figures(round_: Round, people: Sequence[Person], log: Sequence[Counte
 
 def _accuracy(run: Run | None) -> dict[str, Any]:
     """Held-out pair accuracy with its interval, beside length alone and how well people agree."""
-    pairs = ((run and run.metrics) or {}).get("pairs", {})
+    pairs = _evaluation(run).get("pairs", {})
     return {
         "accuracy": pairs.get("accuracy"),
         "length": pairs.get("length_baseline"),
         "humans": pairs.get("humans"),
     }
+
+
+def _evaluation(run: Run | None) -> dict[str, Any]:
+    """What the reward training program measured on held-out prompts."""
+    return ((run and run.metrics) or {}).get("evaluation", {})
 
 
 def _in_words(figures: Mapping[str, Any]) -> str:
@@ -271,7 +278,7 @@ def _in_words(figures: Mapping[str, Any]) -> str:
 
 def _reliability(run: Run | None, people: Sequence[Person], campaign: Campaign) -> list[dict[str, Any]]:
     """What the reward model thinks of each labeler, beside what they are."""
-    estimated = ((run and run.metrics) or {}).get("labelers", {})
+    estimated = _evaluation(run).get("labelers", {})
     names = {
         u.username: u.pseudonym(campaign.pk)
         for u in User.objects.filter(username__in=[p.username for p in people])
@@ -358,7 +365,12 @@ def _samples(second: Round, n: int = 8) -> list[dict[str, str]]:
 
 
 def _compare_arms(
-    campaign: Campaign, admin: User, log: Sequence[Counter[str]], parent: Checkpoint, plan: Plan, live: Live
+    campaign: Campaign,
+    admin: User,
+    log: Sequence[Mapping[str, float]],
+    parent: Checkpoint,
+    plan: Plan,
+    live: Live,
 ) -> list[dict[str, Any]]:
     """A reward model for each arm: all that comparisons alone cost is spent on fewer screens with more answers each.
 
@@ -403,11 +415,11 @@ def _compare_arms(
     return rows
 
 
-def _cost(spent: Counter[str], questions: Sequence[str]) -> float:
-    return spent["reading"] + sum(spent[question] for question in questions)
+def _cost(spent: Mapping[str, float], questions: Sequence[str]) -> float:
+    return spent["reading"] + sum(spent.get(question, 0.0) for question in questions)
 
 
-def _affordable(log: Sequence[Counter[str]], questions: Sequence[str], budget: float) -> int:
+def _affordable(log: Sequence[Mapping[str, float]], questions: Sequence[str], budget: float) -> int:
     """How many of the first screens the budget pays for under these questions; at least one."""
     total = 0.0
     for n, spent in enumerate(log):

@@ -52,7 +52,8 @@ class Command(BaseCommand):
             reports.append(report.as_dict())
             self.stdout.write(
                 f"{name}: {report.rows} rows, {report.imported} imported; {report.answers} answers "
-                f"of {report.labelers} labelers: {report.stored} stored ({report.late} late), {report.already_there} there already"
+                f"of {report.labelers} labelers: {report.stored} stored ({report.late} late), "
+                f"{report.already_there} there already"
             )
             self.stdout.write(
                 f"  feedback: {', '.join(f'{k} {v}' for k, v in sorted(report.feedback.items())) or 'none'}"
