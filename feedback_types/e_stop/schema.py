@@ -17,15 +17,15 @@ from pydantic import Field, field_validator
 from feedback_types.base import Many, Payload, Settings, setting
 
 REASONS = {
-    "bad": _("It is getting bad"),
-    "unsafe": _("It is harmful or unsafe"),
-    "enough": _("I have read enough"),
-    "already_know": _("I know how it goes on"),
-    "slip": _("I pressed the key by accident"),
+    "bad": _("It goes wrong"),
+    "unsafe": _("Harmful or unsafe"),
+    "enough": _("Enough read"),
+    "already_know": _("I know the rest"),
+    "slip": _("Pressed by accident"),
 }
 JUDGING = ("bad", "unsafe")  # the reasons that say something about the reward
 GRACE_MS = (
-    1500  # after the last character a stop still counts: the longest reaction time of science.md 2.4's prior
+    1500  # after the last character a stop still counts: people take 0.3 to 1.5 s to react
 )
 DAY_MS = 86_400_000
 

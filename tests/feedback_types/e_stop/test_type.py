@@ -65,12 +65,12 @@ def test_only_stops_for_something_bad_are_exported():
 
 def test_words_for_a_reviewer():
     say = lambda payload: e_stop.summary(payload, SCREEN, e_stop.settings())  # noqa: E731
-    assert say(read(STOPPED)) == "Stopped at 44 %, after sentence 1 of 3: It is getting bad"
+    assert say(read(STOPPED)) == "Stopped at 44 %, after sentence 1 of 3: It goes wrong"
     assert say(read(FINISHED)) == "Read to the end"
     assert say(read(FINISHED, outcome="left", rendered_char=34)) == "Left at 50 %, not stopped"
     assert (
         say(read(HINDSIGHT))
-        == "Should have stopped at 34 %, after sentence 1 of 3 (in hindsight): It is getting bad"
+        == "Should have stopped at 34 %, after sentence 1 of 3 (in hindsight): It goes wrong"
     )
 
 

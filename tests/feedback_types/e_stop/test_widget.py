@@ -1,6 +1,7 @@
 """The stream in a real browser: nothing shows before it came out, Esc stops it, a digit says why; and without scripts."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from annotation.items.services import NewItem, NewResponse, add_items
@@ -52,6 +53,19 @@ def wait_for(page, characters, position=0):
         }""",
         arg=[position, characters],
     )
+
+
+def axe_finds(page) -> list[str]:
+    found = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.wait_for_timeout(200)  # colours fade over
+        results = Axe().run(page, options={"resultTypes": ["violations"]})
+        found += [
+            f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
+            for v in results.response["violations"]
+        ]
+    return found
 
 
 def stored(page, expected=1):
@@ -131,7 +145,7 @@ def test_it_waits_for_the_space_bar_and_keeps_its_place_over_a_reload(page, site
     page.get_by_role("button", name="Start").click()
     wait_for(page, 100)
     page.get_by_role("button", name="Stop Esc").click()
-    page.get_by_label("I pressed the key by accident").check()
+    page.get_by_label("Pressed by accident").check()
     page.keyboard.press("Enter")
     [(_target, payload)] = stored(page)
     assert payload["reason"] == "slip" and payload["rendered_char"] >= 100
@@ -215,9 +229,25 @@ def test_without_scripts_it_asks_in_hindsight(browser, site, cast):
     page.goto(f"/campaigns/{campaign.slug}/label/")
     expect(article(page).locator(".rendered")).to_be_visible()
     page.get_by_label("After “Water boils early up here 👍🏽.”").check()
-    page.get_by_label("It is getting bad").check()
+    page.get_by_label("It goes wrong").check()
     page.get_by_role("button", name="Send").click()
     [(_target, payload)] = stored(page)
     assert payload["mode"] == "hindsight" and payload["stop_char"] == segment_ends(FIRST)[0]
     assert payload["full_text_available"] is True and payload["reason"] == "bad" and payload["t_ms"] is None
     context.close()
+
+
+def test_axe_finds_nothing_in_any_state(browser, site, cast):
+    context = browser.new_context(base_url=site.url, bypass_csp=True, reduced_motion="reduce")
+    page = context.new_page()
+    show(page, site, cast, FIRST, SECOND, settings={"start": "key", "chars_per_s": 20})
+    found = axe_finds(page)
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Stop Esc")).to_be_visible()
+    found += axe_finds(page)
+    page.keyboard.press("Escape")
+    found += axe_finds(page)
+    page.keyboard.press("1")
+    found += axe_finds(page)
+    context.close()
+    assert found == []

@@ -125,7 +125,7 @@ def test_one_response_is_improved():
     with pytest.raises(InvalidPayload) as refused:
         protocol.read_form([question], SCREEN, posted | {"q-4-edited_text": other, "q-4-better": "yes"})
     assert refused.value.errors == {"q": ["Answer about one response only, and take the others back."]}
-    edits = protocol.read_form([question], SCREEN, {"q-4-edited_text": other, "q-4-better": "yes"}) + [answer]
+    edits = [*protocol.read_form([question], SCREEN, {"q-4-edited_text": other, "q-4-better": "yes"}), answer]
     sent = [{"question": "q", "target": a.target, "payload": a.payload.dump()} for a in edits]
     assert protocol.read_json([question], SCREEN, sent[:1]) == edits[:1]
     with pytest.raises(InvalidPayload):

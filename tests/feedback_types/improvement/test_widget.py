@@ -1,6 +1,7 @@
 """Editing in a real browser: in the place of the text, with the difference shown, and a verdict; and without scripts."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from annotation.items.services import NewItem, NewResponse, add_items
@@ -38,6 +39,19 @@ def replace_in_editor(page, old, new):
         "(e, old) => { const at = e.value.indexOf(old); e.setSelectionRange(at, at + old.length); }", old
     )
     page.keyboard.insert_text(new)
+
+
+def axe_finds(page) -> list[str]:
+    found = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.wait_for_timeout(200)  # colours fade over
+        results = Axe().run(page, options={"resultTypes": ["violations"]})
+        found += [
+            f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
+            for v in results.response["violations"]
+        ]
+    return found
 
 
 def stored(page, expected=1):
@@ -162,3 +176,20 @@ def test_without_scripts(browser, site, cast):
     [(_target, payload)] = stored(page)
     assert payload["edited_text"] == TEXT.replace("90", "100") and payload["keystrokes"] is None
     context.close()
+
+
+def test_axe_finds_nothing_in_any_state(browser, site, cast):
+    context = browser.new_context(base_url=site.url, bypass_csp=True)
+    page = context.new_page()
+    show(page, site, cast, TEXT, OTHER, settings={"suggestions": "cuts"})
+    found = axe_finds(page)
+    page.keyboard.press("1")
+    replace_in_editor(page, "boils", "cooks")
+    expect(page.locator(".improvement-diff ins").first).to_be_visible()
+    found += axe_finds(page)
+    page.keyboard.press("Control+Enter")
+    found += axe_finds(page)
+    page.keyboard.press("y")
+    found += axe_finds(page)
+    context.close()
+    assert found == []

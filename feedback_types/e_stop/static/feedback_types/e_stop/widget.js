@@ -187,7 +187,8 @@ Whetstone.widget("e_stop", (question) => {
       find("start").hidden = now !== "wait";
       find("stop").hidden = now !== "run";
       find("why").toggleAttribute("data-later", !isStopped);
-      find("status").textContent = {
+      const letter = runs.length > 1 ? `${response.label} · ` : "";
+      find("status").textContent = letter + {
         wait: gettext("Press the space bar when you are ready."),
         run: isSeen ? gettext("Stop it as soon as it goes wrong.") : gettext("It waits until you scroll to its end."),
         why: "",
