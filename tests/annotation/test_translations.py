@@ -1,4 +1,4 @@
-"""Every text of the project in Simplified Chinese: found in the sources, translated, with the same placeholders, compiled."""
+"""Every text of the project in Simplified Chinese: in the catalog, translated, with its placeholders, compiled."""
 
 from __future__ import annotations
 
