@@ -368,11 +368,12 @@ def _figure(
 ) -> SafeString:
     caption = f"{escape(title)} <small>{escape(note)}</small>" if note else escape(title)
     keys = "".join(_key(i, name) for i, name in enumerate(legend))
+    numbers = escape(_("The same numbers in a table"))  # not within the f-string: makemessages does not look there
     return mark_safe(
         f'<figure class="plot"><figcaption>{caption}</figcaption>'
         f"{f'<ul class=legend>{keys}</ul>' if keys else ''}"
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">{shapes}</svg>'
-        f'<details class="more"><summary>{escape(_("The same numbers in a table"))}</summary>'
+        f'<details class="more"><summary>{numbers}</summary>'
         f"{_table(title, head, rows)}</details></figure>"
     )
 
