@@ -368,7 +368,8 @@ def _figure(
 ) -> SafeString:
     caption = f"{escape(title)} <small>{escape(note)}</small>" if note else escape(title)
     keys = "".join(_key(i, name) for i, name in enumerate(legend))
-    numbers = escape(_("The same numbers in a table"))  # not within the f-string: makemessages does not look there
+    # Not within the f-string: makemessages does not look there.
+    numbers = escape(_("The same numbers in a table"))
     return mark_safe(
         f'<figure class="plot"><figcaption>{caption}</figcaption>'
         f"{f'<ul class=legend>{keys}</ul>' if keys else ''}"
