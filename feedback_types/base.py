@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from django import forms
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -243,6 +244,16 @@ class AnswerForm(forms.Form):
     def __init__(self, *args: Any, screen: Screen, settings: Any, target: int | None, **kwargs: Any):
         self.screen, self.settings, self.target = screen, settings, target
         super().__init__(*args, **kwargs)
+
+    def full_clean(self) -> None:
+        """Refuses a field that was sent twice, where Django would silently take the last one."""
+        super().full_clean()
+        if not isinstance(self.data, MultiValueDict):
+            return
+        for name, bound in self.fields.items():
+            takes_several = getattr(bound.widget, "allow_multiple_selected", False)
+            if not takes_several and len(self.data.getlist(self.add_prefix(name))) > 1:
+                self.add_error(name, _("This was sent twice with the same name; send one value."))
 
 
 # --- The contract ----------------------------------------------------------------------------------------------------

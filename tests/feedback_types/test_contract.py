@@ -194,6 +194,23 @@ def test_the_form_says_the_same_as_the_api(feedback_type: FeedbackType, example:
 
 
 @of_valid
+def test_a_field_sent_twice_is_refused(feedback_type: FeedbackType, example: Example) -> None:
+    question = question_of(feedback_type, example, required=False)
+    prefix = protocol.prefix(question, example.target)
+    data = feedback_type.to_form(read(feedback_type, example), example.screen, question.settings)
+    for twice in (name for name, value in data.items() if not isinstance(value, list)):
+        posted = QueryDict(mutable=True)
+        for name, value in data.items():
+            posted.setlist(
+                f"{prefix}-{name}", [str(v) for v in value] if isinstance(value, list) else [str(value)]
+            )
+        posted.appendlist(f"{prefix}-{twice}", str(data[twice]))
+        with pytest.raises(InvalidPayload) as refused:
+            protocol.read_form([question], example.screen, posted)
+        assert f"{prefix}-{twice}" in refused.value.errors
+
+
+@of_valid
 def test_an_empty_form_is_no_answer(feedback_type: FeedbackType, example: Example) -> None:
     optional, required = (question_of(feedback_type, example, required) for required in (False, True))
     assert protocol.read_form([optional], example.screen, QueryDict()) == []
