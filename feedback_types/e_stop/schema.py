@@ -24,9 +24,7 @@ REASONS = {
     "slip": _("Pressed by accident"),
 }
 JUDGING = ("bad", "unsafe")  # the reasons that say something about the reward
-GRACE_MS = (
-    1500  # after the last character a stop still counts: people take 0.3 to 1.5 s to react
-)
+GRACE_MS = 1500  # after the last character a stop still counts: people take 0.3 to 1.5 s to react
 DAY_MS = 86_400_000
 
 

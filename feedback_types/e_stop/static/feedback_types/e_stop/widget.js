@@ -3,6 +3,7 @@
 Whetstone.widget("e_stop", (question) => {
   "use strict";
 
+  const KEEP_EVERY_MS = 5000;
   const LONGEST_FRAME_MS = 250; // a longer gap is a tab in the background or a sleeping machine: nobody was reading
   const { gettext } = question;
   const isStepped = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -23,6 +24,7 @@ Whetstone.widget("e_stop", (question) => {
     let elapsed = 0; // ms of reading, without the pauses
     let last = 0; // when the last frame was
     let frame = 0;
+    let keptAt = -KEEP_EVERY_MS; // when the draft last said how far it was
     let isSeen = false;
     let stream = null;
     let words = null;
@@ -84,6 +86,7 @@ Whetstone.widget("e_stop", (question) => {
 
     function look(seen) {
       isSeen = seen;
+      if (seen && get("outcome") === "left") put("outcome", ""); // sent, not taken, and back on the screen: it goes on
       listen(caret.isConnected);
       if (seen) {
         isFollowing = true;
@@ -120,12 +123,13 @@ Whetstone.widget("e_stop", (question) => {
       rest = rest.slice(cut);
       const isSentence = ends.some((end) => end > shown && end <= goal);
       shown = goal;
-      if (isSentence && phase() === "run") keep();
+      if (isSentence && phase() === "run" && performance.now() - keptAt > KEEP_EVERY_MS) keep();
     }
 
     function keep() {
       put("rendered_char", shown);
       put("t_ms", Math.round(elapsed));
+      keptAt = performance.now();
       question.changed();
     }
 
