@@ -37,7 +37,7 @@ class TrainParameters(Parameters):
         description="All weights, or low-rank adapters that are merged when done (less memory).",
     )
     epochs: float = Field(
-        default=2.0, gt=0, le=100, title="Epochs", description="Passes over the training data."
+        default=3.0, gt=0, le=100, title="Epochs", description="Passes over the training data."
     )
     batch_items: int = Field(
         default=16,
@@ -61,13 +61,13 @@ class TrainParameters(Parameters):
         default=0.0,
         ge=0,
         title="Learning rate",
-        description="0 chooses by size: 5e-4 below 50 M weights, 5e-5 below 500 M, 1e-5 above; LoRA 2e-4.",
+        description="0 chooses by size: 2e-3 below 10 M weights, 5e-4 below 50 M, 5e-5 below 500 M, 1e-5 above; LoRA 2e-4.",
     )
     nuisance_rate: float = Field(
         default=0.0,
         ge=0,
         title="Learning rate of reliabilities",
-        description="For rationalities, lapses and cutpoints; 0 means ten times the learning rate, and 0.02 at least. "
+        description="For rationalities, lapses and cutpoints; 0 means ten times the learning rate, and 0.05 at least. "
         "At the network's own rate they would not move (science: half of the gain is lost).",
     )
     warmup: float = Field(

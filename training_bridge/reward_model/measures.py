@@ -10,6 +10,7 @@ from typing import Any
 
 BINS = 10
 RESAMPLES = 1000
+DRAWS = 100
 
 
 def wilson(successes: float, n: float, z: float = 1.959964) -> tuple[float, float]:
@@ -42,36 +43,51 @@ def share(values: Sequence[float], clusters: Sequence[Any]) -> dict[str, Any]:
     return {"n": n, "value": mean, "low": low, "high": high, "prompts": len(sums)}
 
 
-def calibration(probabilities: Sequence[float]) -> dict[str, Any]:
+def calibration(probabilities: Sequence[float], seed: int = 0) -> dict[str, Any]:
     """ECE, NLL and Brier score of probabilities of what then happened, and the points of the reliability curve.
 
     Confidences are folded to [1/2, 1]: the direction that the model prefers, and how often it is right; a tie counts half.
     Ten bins of equal numbers. ECE = sum over bins of n_b / n |accuracy_b - confidence_b|. Source: Guo et al. (2017).
+    `ece_if_perfect` is what a perfectly calibrated model with these confidences would score on average: with few pairs an
+    ECE is mostly noise, and this says how much.
     """
     n = len(probabilities)
     if not n:
-        return {"n": 0, "ece": None, "nll": None, "brier": None, "curve": []}
+        return {"n": 0, "ece": None, "ece_if_perfect": None, "nll": None, "brier": None, "curve": []}
     folded = sorted((max(p, 1 - p), 0.5 if p == 0.5 else float(p > 0.5)) for p in probabilities)
-    bins = min(BINS, n)
+    confidences = [confidence for confidence, _ in folded]
+    rng = random.Random(seed)
+    drawn = [
+        expected_error(confidences, [float(rng.random() < c) for c in confidences]) for _ in range(DRAWS)
+    ]
     curve = []
-    ece = 0.0
-    for k in range(bins):
-        part = folded[n * k // bins : n * (k + 1) // bins]
-        confidence = sum(c for c, _ in part) / len(part)
-        accuracy = sum(a for _, a in part) / len(part)
+    for a, b in bins_of(n):
+        part = folded[a:b]
+        confidence, accuracy = (sum(row[k] for row in part) / len(part) for k in (0, 1))
         low, high = wilson(accuracy * len(part), len(part))
-        ece += len(part) / n * abs(accuracy - confidence)
         curve.append(
             {"confidence": confidence, "accuracy": accuracy, "low": low, "high": high, "n": len(part)}
         )
     tiny = 1e-12
     return {
         "n": n,
-        "ece": ece,
+        "ece": expected_error(confidences, [right for _, right in folded]),
+        "ece_if_perfect": sum(drawn) / DRAWS,
         "nll": -sum(math.log(max(p, tiny)) for p in probabilities) / n,
         "brier": sum((1 - p) ** 2 for p in probabilities) / n,
         "curve": curve,
     }
+
+
+def bins_of(n: int) -> list[tuple[int, int]]:
+    """Edges of at most ten bins of nearly equal numbers."""
+    bins = min(BINS, n)
+    return [(n * k // bins, n * (k + 1) // bins) for k in range(bins)]
+
+
+def expected_error(confidences: Sequence[float], right: Sequence[float]) -> float:
+    """ECE of sorted confidences."""
+    return sum(abs(sum(right[a:b]) - sum(confidences[a:b])) for a, b in bins_of(len(right))) / len(right)
 
 
 def difference(

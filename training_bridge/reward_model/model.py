@@ -222,12 +222,11 @@ class RewardModel(nn.Module):
         Only safetensors are read and no code of the directory is run. Raises Problem when the directory does not suit.
         """
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
-        from transformers.utils.logging import disable_progress_bar
+        from transformers.utils import logging as hub_logging
 
-        disable_progress_bar()
-        loader = logging.getLogger("transformers.modeling_utils")
-        level = loader.level
-        loader.setLevel(logging.ERROR)  # it alarms about a new score head; what is missing is looked at below
+        hub_logging.disable_progress_bar()
+        verbosity = hub_logging.get_verbosity()
+        hub_logging.set_verbosity_error()  # it alarms about a new score head; what is missing is looked at below
         try:
             tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
             backbone, told = AutoModelForSequenceClassification.from_pretrained(
@@ -244,7 +243,7 @@ class RewardModel(nn.Module):
                 "Name a transformers model directory.",
             ) from error
         finally:
-            loader.setLevel(level)
+            hub_logging.set_verbosity(verbosity)
         if not isinstance(getattr(backbone, "score", None), nn.Linear):
             raise Problem(
                 f"{path} has no score head on its last layer.",

@@ -77,7 +77,7 @@ class Trainer:
         self.network = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.nuisances = {n: p for n, p in objective.named_parameters() if p.requires_grad}
         self.rate = settings.learning_rate or default_rate(model, settings)
-        self.nuisance_rate = settings.nuisance_rate or max(10 * self.rate, 0.02)
+        self.nuisance_rate = settings.nuisance_rate or max(10 * self.rate, 0.05)
         matrices = [p for p in self.network.values() if p.ndim > 1]
         vectors = [p for p in self.network.values() if p.ndim <= 1]
         self.groups = [
@@ -227,7 +227,7 @@ def default_rate(model: RewardModel, settings: TrainParameters) -> float:
     if settings.adapter == "lora":
         return 2e-4
     weights = sum(p.numel() for p in model.parameters())
-    return 5e-4 if weights < 50e6 else 5e-5 if weights < 500e6 else 1e-5
+    return 2e-3 if weights < 10e6 else 5e-4 if weights < 50e6 else 5e-5 if weights < 500e6 else 1e-5
 
 
 # --- What is there to learn from -------------------------------------------------------------------------------------

@@ -61,10 +61,22 @@ def test_calibrated_probabilities_have_a_small_error_and_overconfident_ones_a_la
     stated = [rng.uniform(0.5, 1) for _ in range(20_000)]
     happened = [p if rng.random() < p else 1 - p for p in stated]
     assert calibration(happened)["ece"] < 0.01
+    few = calibration(happened[:40])
+    assert (
+        few["ece_if_perfect"] > 0.1 > calibration(happened)["ece_if_perfect"]
+    )  # four pairs a bin: noise alone
+    assert abs(calibration(happened)["ece"] - calibration(happened)["ece_if_perfect"]) < 0.005
     sure = [0.99 if p > 0.5 else 0.01 for p in happened]
     assert calibration(sure)["ece"] == pytest.approx(0.24, abs=0.02)
     assert len(calibration(happened)["curve"]) == 10
-    assert calibration([]) == {"n": 0, "ece": None, "nll": None, "brier": None, "curve": []}
+    assert calibration([]) == {
+        "n": 0,
+        "ece": None,
+        "ece_if_perfect": None,
+        "nll": None,
+        "brier": None,
+        "curve": [],
+    }
 
 
 def test_logistic_weight_is_the_maximum():
