@@ -58,7 +58,7 @@ class SamplingParameters(Parameters):
         description="The least probable tokens beyond this share of the probability are never chosen.",
     )
     min_p: float = Field(
-        default=0.02,
+        default=0.04,
         ge=0,
         lt=1,
         title="Min p",

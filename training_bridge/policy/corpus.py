@@ -289,5 +289,6 @@ def fact(line: str) -> Fact:
 
 def content_hash() -> str:
     """Changes with anything that changes what the corpus says."""
-    parts = [TOPICS, repr(FRAMES), repr(OPENERS), repr(ASIDES), repr([asdict(style) for style in STYLES])]
+    shares = repr((CONCRETE_SHARE, RAMBLING_SHARE))
+    parts = [TOPICS, repr(FRAMES), repr(OPENERS), repr(ASIDES), repr([asdict(s) for s in STYLES]), shares]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -67,7 +67,6 @@ def rloo(run: RunDirectory) -> dict[str, Any]:
         temperature=settings.temperature,
         top_p=1.0,
         normalize_advantages=False,
-        model_init_kwargs={"trust_remote_code": False},
     )
     model.generation_config.eos_token_id = end_ids(model, tokenizer)
     follow = Follow(run, "rloo")

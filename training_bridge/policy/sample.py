@@ -6,7 +6,7 @@ DIR/config.json: {"parent": {"path": …}, "seed": 7, "input": "prompts.jsonl", 
 `prompts.jsonl` has lines {"id", "messages"}; `result/responses.jsonl` gets, in the order of the prompts,
 
     {"id": "21", "candidate": 0, "text": "Otters can …", "tokens": 17, "logprob": -21.4, "finish": "stop",
-     "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.02, "max_tokens": 256, "seed": 7, "stream": "21/0/0"}}
+     "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.04, "max_tokens": 256, "seed": 7, "stream": "21/0/0"}}
 
 `logprob` is of the whole answer under the policy itself, in nats. Candidates of one prompt differ from each other: a repeated or
 empty one is asked for again, and left out if the policy has nothing else to say (`metrics.json` counts these). Killed on the way,
