@@ -162,11 +162,12 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
 
 def routes() -> dict[str, list[str]]:
     """Names of the page routes with those of their arguments; the API and the accounts have tests of their own."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for part in get_resolver().url_patterns:
         if isinstance(part, URLPattern) or str(part.pattern):  # healthz; accounts/, api/
             continue
         for route in part.url_patterns:
+            assert isinstance(route, URLPattern) and route.name
             if not str(route.pattern).startswith("api/"):
                 arguments = getattr(route.pattern, "converters", None) or route.pattern.regex.groupindex
                 found[route.name] = list(arguments)
