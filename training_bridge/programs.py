@@ -134,14 +134,13 @@ class RunDirectory:
     def newest_checkpoint(self) -> Path | None:
         """The newest checkpoint that is whole: each file as its manifest says, and no other file. None when there is none.
 
-        Our own come first; otherwise `resume_from` of the config: a checkpoint, or the directory of an earlier attempt.
+        Our own come first, then `resume_from` of the config: a checkpoint, or the directory of an earlier attempt.
         """
         candidates = step_folders(self.path / "checkpoints")
-        if not candidates and (resume_from := self.config.get("resume_from")):
+        if resume_from := self.config.get("resume_from"):
             earlier = Path(resume_from)
-            candidates = (
-                [earlier] if (earlier / "manifest.json").is_file() else step_folders(earlier / "checkpoints")
-            )
+            whole = (earlier / "manifest.json").is_file()
+            candidates += [earlier] if whole else step_folders(earlier / "checkpoints")
         for folder in candidates:
             if fault := damage(folder):
                 log.warning("Checkpoint %s is passed over: %s", folder.name, fault)

@@ -72,6 +72,10 @@ def test_an_attempt_goes_on_from_the_one_before(run, tmp_path):
     later.mkdir()
     (later / "config.json").write_text(json.dumps({"resume_from": str(run.path)}))
     assert RunDirectory(later).newest_checkpoint() == run.path / "checkpoints/step-4"
+    save(RunDirectory(later), 6)
+    assert RunDirectory(later).newest_checkpoint() == later / "checkpoints/step-6"
+    (later / "checkpoints/step-6/model.bin").write_text("cut")
+    assert RunDirectory(later).newest_checkpoint() == run.path / "checkpoints/step-4"
 
 
 def test_status_lines_are_plain_json_and_a_cut_line_is_left_out(run):

@@ -10,7 +10,7 @@
 
 reads `config.json` ({"reward_model": {"path": …}, "input": "texts.jsonl", "parameters": {"tokens": false}}), whose input has
 lines {"id", "messages", "text"}, and writes `result/scores.jsonl`: {"id", "reward"} in the same order, with
-{"prefix", "end", "tokens": [{"start", "end", "reward"}]} when tokens are asked for.
+"tokens": [{"start", "end", "reward"}] when tokens are asked for.
 """
 
 from __future__ import annotations
