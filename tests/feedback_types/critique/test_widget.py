@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from annotation.items.services import NewItem, NewResponse, add_items
@@ -43,7 +44,9 @@ def press(page, *keys: str) -> None:
 
 
 def sent(page) -> list[dict[str, Any]]:
-    page.wait_for_timeout(300)  # the page takes an Enter right after an item appears for the second half of a double press
+    page.wait_for_timeout(
+        300
+    )  # the page takes an Enter right after an item appears for the second half of a double press
     page.keyboard.press("Enter")
     expect(page.get_by_text("Nothing is waiting for you here.")).to_be_visible(timeout=30_000)
     return list(Feedback.objects.order_by("pk").values_list("payload", flat=True))
@@ -159,3 +162,41 @@ def test_without_scripts(browser, site, cast, page) -> None:
     assert TEXT[mark["start"] : mark["end"]] == "in 1990" and mark["severity"] == 2
     assert payload["ratings"] == {"overall": 4, "tone": 5} and payload["tags"] == ["verbose"]
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser, site, cast, page, scheme) -> None:
+    """All parts of a critique beside a ranking and a choice of the best; one after the other open."""
+    asked = {
+        "grade": ("critique", FULL),
+        "order": ("comparison", {"mode": "ranking"}),
+        "best": ("comparison", {"mode": "best"}),
+        "marks": ("critique", {"criteria": [], "categories": ["factual"]}),
+    }
+    protocol = [
+        {"key": key, "title": f"Title of {key}", "type": slug, "settings": settings}
+        for key, (slug, settings) in asked.items()
+    ]
+    campaign = make_campaign(cast, items=0, protocol=protocol)
+    add_items(
+        campaign=campaign, items=[NewItem("Who?", [NewResponse(t, source_name="p") for t in (TEXT, "No.")])]
+    )
+    context = browser.new_context(
+        base_url=site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce"
+    )
+    seen = context.new_page()
+    site.sign_in(seen, cast.lena)
+    seen.goto(f"/campaigns/{campaign.slug}/label/")
+    select(seen, "Goethe" if "Goethe" in (seen.locator(".raw").first.text_content() or "") else "No")
+    press(seen, "f", "n", "3", "v")
+    found = []
+    for key in asked:
+        seen.locator(f"#q-{key} .question-head").click()
+        press(seen, "1")
+        results = Axe().run(seen, options={"resultTypes": ["violations"]})
+        found += [
+            f"{key}: {v['id']} {[n['html'][:120] for n in v['nodes'][:2]]}"
+            for v in results.response["violations"]
+        ]
+    context.close()
+    assert found == []
