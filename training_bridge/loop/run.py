@@ -27,10 +27,13 @@ from annotation.items.models import Item, Response
 from annotation.people.models import Role, User
 from annotation.people.services import grant_role
 from annotation.submissions.models import Feedback, Submission
+from training_bridge.exports.filters import Filters
 from training_bridge.exports.split import split_of
 from training_bridge.loop.people import ITEM, SCALE, Person, crowd, work
 from training_bridge.models import Checkpoint, Round, Run, Snapshot
+from training_bridge.policy import corpus
 from training_bridge.policy.tastes import TASTES
+from training_bridge.reward_model.config import TrainParameters
 from training_bridge.services.default_policy import fill_with_answers, prepare_default_policy, run_here
 from training_bridge.services.rounds import next_round, refresh_policy, train_reward
 from training_bridge.services.runs import start_run
@@ -47,6 +50,7 @@ PROTOCOL = [
     {"key": GRADE, "type": "critique", "title": "How good is it?", "settings": {"criteria": ["overall"]}},
     {"key": EDIT, "type": "improvement", "title": "Make one better", "required": False},
 ]
+ARM_STEPS, HELD_OUT_PROMPTS, HELD_OUT_ANSWERS = 60, 80, 4
 # Which questions each reward model of the comparison learns from; all get the same labeler-seconds.
 ARMS = {
     "comparisons alone": (COMPARE,),
@@ -374,7 +378,7 @@ def _compare_arms(
 ) -> list[dict[str, Any]]:
     """A reward model for each arm: all that comparisons alone cost is spent on fewer screens with more answers each.
 
-    Each is judged by the truth on responses to prompts held out from all of them.
+    Each takes the same number of optimiser steps, and is judged by the truth on fresh answers to prompts nobody saw.
     """
     budget = sum(_cost(spent, ARMS["comparisons alone"]) for spent in log)
     arrived = list(
@@ -382,7 +386,7 @@ def _compare_arms(
         .order_by("submitted_at", "id")
         .values_list("submitted_at", flat=True)
     )
-    texts = _held_out(campaign)
+    texts = _held_out(parent, plan.seed, live)
     rows = []
     for name, questions in ARMS.items():
         screens = _affordable(log, questions, budget)
@@ -395,7 +399,7 @@ def _compare_arms(
             campaign=campaign,
             actor=admin,
             method="reward_model",
-            config={},
+            config={"epochs": _epochs(campaign, arrived[screens - 1])},
             seed=plan.seed,
             snapshot=taken,
             parent=parent,
@@ -429,17 +433,33 @@ def _affordable(log: Sequence[Mapping[str, float]], questions: Sequence[str], bu
     return len(log)
 
 
-def _held_out(campaign: Campaign) -> list[tuple[int, list[dict[str, str]], str]]:
-    """(item id, messages, text) of the first round's responses to prompts on the test side of every snapshot."""
-    found = []
-    for item in (
-        Item.objects.filter(campaign=campaign, round_number=1)
-        .select_related("prompt")
-        .prefetch_related("responses")
-    ):
-        if split_of(item.prompt.messages, 20) == "test":
-            found += [(item.pk, item.prompt.messages, response.text) for response in item.responses.all()]
-    return found
+def _epochs(campaign: Campaign, until: dt.datetime) -> float:
+    """Passes over the items answered until then that make ARM_STEPS optimiser steps."""
+    answered = Submission.objects.filter(campaign=campaign, item__round_number=1, submitted_at__lte=until)
+    prompts = Item.objects.filter(pk__in=answered.values("item")).values_list("prompt__messages", flat=True)
+    trained = sum(split_of(messages, Filters.read({}).test_percent) == "train" for messages in prompts)
+    return min(100.0, round(ARM_STEPS * TrainParameters().batch_items / max(1, trained), 2))
+
+
+def _held_out(policy: Checkpoint, seed: int, live: Live) -> list[tuple[int, list[dict[str, str]], str]]:
+    """(number of the prompt, messages, text): fresh answers of the policy to prompts that no campaign and no corpus has."""
+    directory = settings.RUN_DIR / f"loop-held-out-{policy.pk}-{seed}"
+    directory.mkdir(parents=True, exist_ok=True)
+    asked = [[{"role": "user", "content": text}] for text in corpus.prompts("held_out")[:HELD_OUT_PROMPTS]]
+    with open(directory / "prompts.jsonl", "w", encoding="utf-8") as file:
+        for number, messages in enumerate(asked):
+            file.write(json.dumps({"id": str(number), "messages": messages}) + "\n")
+    config = {
+        "method": "sample",
+        "seed": seed,
+        "parent": {"path": policy.path, "sha256": policy.sha256},
+        "input": "prompts.jsonl",
+        "parameters": {"n": HELD_OUT_ANSWERS},
+    }
+    run_here("training_bridge.policy.sample", directory, config, live)
+    with open(directory / "result" / "responses.jsonl", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    return [(int(row["id"]), asked[int(row["id"])], row["text"]) for row in rows]
 
 
 def _score(run: Run, texts: Sequence[tuple[int, list[dict[str, str]], str]], live: Live) -> list[float]:
