@@ -18,7 +18,7 @@ Exit codes: 0 done; 2 a problem with the data, the config or the machine that a 
 (SIGTERM) after saving; 1 a fault of ours, with its traceback in log.txt. Starting a program again resumes it from its
 newest whole checkpoint.
 
-Nothing here imports torch or Django.
+Nothing here imports torch. Of Django there is the translator only, without settings or database.
 """
 
 from __future__ import annotations
@@ -217,6 +217,8 @@ def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] |
     def stop(number: int, frame: FrameType | None) -> None:
         run.stopping = True
 
+    speak_plainly()
+
     before = signal.signal(signal.SIGTERM, stop)
     handlers = log_to(run.path / "log.txt")
     try:
@@ -244,6 +246,14 @@ def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] |
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
+
+
+def speak_plainly() -> None:
+    """Feedback types word errors through Django's translator, which wants settings; the web's are not needed here."""
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(USE_I18N=False)
 
 
 def fail(run: RunDirectory, problem: Problem) -> int:

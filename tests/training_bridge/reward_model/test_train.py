@@ -397,6 +397,22 @@ def test_wrong_parameters_and_places_are_named(snapshot, policy_dir, tmp_path):
     assert "was asked for" in said["error"]
 
 
+@pytest.mark.slow
+def test_a_worker_without_the_webs_environment_names_the_bad_row(policy_dir, tmp_path):
+    """No settings, no secrets: the sentences of a type are still there to say what is wrong."""
+    made = world.World()
+    screens = made.screens(30)
+    rows = world.answer(screens, {"a": made.labeler()}, [world.COMPARISON], test_share=0)
+    rows[3]["payload"]["ranks"] = [1, 3]
+    sha256 = world.write_snapshot(tmp_path / "s", screens, rows)
+    run = start(tmp_path / "run", (tmp_path / "s", sha256), policy_dir)
+    command = [sys.executable, "-m", "training_bridge.reward_model.train", str(run.path)]
+    bare = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
+    assert subprocess.run(command, env=bare, capture_output=True, timeout=120).returncode == PROBLEM
+    said = json.loads((run.path / "failure.json").read_text())["error"]
+    assert "line 4" in said and "Ranks count up from 1" in said
+
+
 # Several processes
 
 
