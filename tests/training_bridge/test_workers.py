@@ -73,7 +73,7 @@ def test_kill_9_of_the_program_the_worker_and_a_flushed_broker(
     start_worker: StartWorker, valkey: str
 ) -> None:
     """One run survives, in turn: a lost message, its program killed, its worker killed."""
-    run = start(steps=40, step_s=0.1)
+    run = start(steps=40, step_s=0.4)  # longer than a second worker takes to start on a busy machine
     with redis.Redis(
         unix_socket_path=settings.BROKER_URL.split("://")[1].split("?")[0], db=settings.QUEUES
     ) as broker:
@@ -94,7 +94,7 @@ def test_kill_9_of_the_program_the_worker_and_a_flushed_broker(
     program = program_of(run)
     worker.kill()
     until(lambda: not is_alive(program), 5)  # a program dies with its worker
-    finishes(run)
+    finishes(run, 60)
     took_effect_once(run)
     assert run.attempt == 3 and run.metrics["resumed_at"] > 0
     steps = [step for _, step in effects(run.directory)]
