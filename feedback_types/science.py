@@ -102,16 +102,20 @@ class World:
 
     def _traces(self, prompt: Prompt, text: str) -> tuple[list[int], np.ndarray]:
         """Where the words end, and the summed features of all words up to there (the first row is the empty prefix)."""
-        ends, rows = [0], [np.zeros(self.width)]
-        topic = np.random.default_rng([self.seed, zlib.crc32(prompt[-1].content.encode())]).normal(
-            size=self.width
-        )
-        for found in WORD.finditer(text):
-            number = self.numbers.get(found[0].lower())
-            if number is not None:
-                ends.append(found.end())
-                rows.append(np.tanh(self.word_features[number] + 0.7 * topic))
-        return ends, np.cumsum(rows, axis=0) / 4
+        found = [
+            (m.end(), number)
+            for m in WORD.finditer(text)
+            if (number := self.numbers.get(m[0].lower())) is not None
+        ]
+        words = self.word_features[[number for _end, number in found]].reshape(-1, self.width)
+        rows = np.tanh(words + 0.7 * self.topic(prompt[-1].content))
+        summed = np.vstack([np.zeros(self.width), np.cumsum(rows, axis=0)])
+        return [0, *(end for end, _number in found)], summed / 4
+
+    @lru_cache(maxsize=20_000)  # noqa: B019  a world lives as long as its measurement
+    def topic(self, question: str) -> np.ndarray:
+        """(width,) what a prompt does to the features of every word."""
+        return np.random.default_rng([self.seed, zlib.crc32(question.encode())]).normal(size=self.width)
 
     def features(self, prompt: Prompt, text: str, offset: int | None) -> np.ndarray:
         """(width,) features of text[:offset]; only whole words count."""

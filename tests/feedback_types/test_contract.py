@@ -256,7 +256,7 @@ def _wrong(value: Any) -> list[Any]:
     if isinstance(value, float):
         return [*anything, str(value), True, -math.inf, 10**400]
     if isinstance(value, str):
-        return [*anything, 5, True, value + "\x00", value + "\ud83d", "x" * 3_000_000]
+        return [*anything, 5, True, value + "\x00", value + "\ud83d", "x" * 300_000]
     return [[], math.nan]  # null: what may stand in its place is the type's business
 
 
@@ -508,7 +508,7 @@ def test_a_synthetic_labeler_gives_answers_that_pass(
     feedback_type: FeedbackType, example: Example, beta: float
 ) -> None:
     settings = feedback_type.settings(example.settings)
-    for seed in range(8):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
         drawn = feedback_type.simulate(example.screen, settings, labeler(beta), rng)
         assert drawn

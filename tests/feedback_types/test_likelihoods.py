@@ -63,7 +63,7 @@ EVENTS = [
 
 @pytest.mark.parametrize(("feedback_type", "event"), EVENTS)
 @settings(
-    max_examples=5,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -17,6 +17,8 @@ Whetstone.widget("critique", (question) => {
 
   function show() {
     rows.forEach((entry, i) => entry.row.classList.toggle("critique-current", i === current));
+    const isActive = question.element.dataset.state === "active";
+    if (rows.length > 2 && isActive) rows[current].row.scrollIntoView({ block: "nearest" }); // a long form scrolls inside the strip
   }
 
   function move(to) {
