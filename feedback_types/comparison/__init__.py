@@ -52,7 +52,11 @@ class Comparison(FeedbackType):
         if settings.mode == "best":
             return [Key("1–9", _("the best response")), *none]
         tie = [Key("=", _("the next one ties with the last"))] if settings.ties else []
-        ranking = [Key("1–9", _("the next best response")), *tie, Key("Backspace", _("take the last place back"))]
+        ranking = [
+            Key("1–9", _("the next best response")),
+            *tie,
+            Key("Backspace", _("take the last place back")),
+        ]
         if settings.mode == "ranking":
             return [*ranking, *none]
         again = _(" (again: by more)") if settings.strengths > 1 else ""

@@ -36,7 +36,9 @@ def press(page, *keys: str) -> None:
 
 
 def sent(page, question: str = "better") -> list[dict[str, Any]]:
-    page.wait_for_timeout(300)  # the page takes an Enter right after an item appears for the second half of a double press
+    page.wait_for_timeout(
+        300
+    )  # the page takes an Enter right after an item appears for the second half of a double press
     page.keyboard.press("Enter")
     expect(page.get_by_text("Nothing is waiting for you here.")).to_be_visible(timeout=30_000)
     return list(Feedback.objects.filter(question=question).order_by("pk").values_list("payload", flat=True))
