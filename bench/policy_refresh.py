@@ -3,12 +3,14 @@
     python -m bench policy_refresh            two tastes, DPO and RLOO each, about ten minutes on two cores
     python -m bench policy_refresh --small    a tiny policy, to see that it runs
 
-The embedded policy (trained first, cached in WHETSTONE_DATA_DIR or ~/.cache/whetstone) answers 200 prompts twice. A labeler with one
-taste compares the two answers by the law of the comparison type, at a reward of six times the taste. Both methods learn from these
-200 answers alone; RLOO through a reward model trained on them. Old and new policy then answer held-out prompts.
+The embedded policy (trained first, cached in WHETSTONE_DATA_DIR or ~/.cache/whetstone) answers 200 prompts twice. A
+labeler with one taste compares the two answers by the law of the comparison type, at a reward of six times the taste.
+Both methods learn from these 200 answers alone; RLOO through a reward model trained on them. Old and new policy then
+answer held-out prompts.
 
-Reported: the taste before and after (mean in [0, 1]) and its change, the win rate, KL(new || old) in nats per response, each with a 95 %
-interval over prompts; the share of answers that the grammar could have given; the largest change of a taste nobody asked for; CPU seconds.
+Reported: the taste before and after (mean in [0, 1]) and its change, the win rate, KL(new || old) in nats per response,
+each with a 95 % interval over prompts; the share of answers that the grammar could have given; the largest change of a
+taste nobody asked for; CPU seconds.
 """
 
 from __future__ import annotations
@@ -77,7 +79,8 @@ def refreshed(
         "words": {name: found["diversity"][name]["words"] for name in ("old", "new")},
         "cpu_s": cpu_s,
         "samples": [
-            {"prompt": s["prompt"][0]["content"], "old": s["old"], "new": s["new"]} for s in found["samples"][:10]
+            {"prompt": s["prompt"][0]["content"], "old": s["old"], "new": s["new"]}
+            for s in found["samples"][:10]
         ],
     }
 
@@ -107,7 +110,12 @@ def compared(policy: Path, work: Path, taste: str, small: bool) -> Path:
     lines = [{"id": i, "messages": [{"role": "user", "content": text}]} for i, text in enumerate(asked)]
     sampled = work / "sample"
     write_lines(sampled / "prompts.jsonl", lines)
-    program("policy.sample", sampled, {"parent": str(policy), "seed": 1}, {"n": 2, "max_tokens": 16 if small else 128})
+    program(
+        "policy.sample",
+        sampled,
+        {"parent": str(policy), "seed": 1},
+        {"n": 2, "max_tokens": 16 if small else 128},
+    )
     answers: dict[int, list[str]] = {}
     for line in (sampled / "result" / "responses.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -141,11 +149,18 @@ def compared(policy: Path, work: Path, taste: str, small: bool) -> Path:
     write_lines(snapshot / "native" / "feedback.jsonl", native)
     write_lines(
         snapshot / "native" / "prompts.jsonl",
-        [{**line, "split": next((e["split"] for e in native if e["id"] == line["id"]), "test")} for line in lines],
+        [
+            {**line, "split": next((e["split"] for e in native if e["id"] == line["id"]), "test")}
+            for line in lines
+        ],
     )
     write_lines(
         snapshot / "native" / "responses.jsonl",
-        [{"id": 2 * i + k, "prompt": i, "text": t} for i, texts in answers.items() for k, t in enumerate(texts[:2])],
+        [
+            {"id": 2 * i + k, "prompt": i, "text": t}
+            for i, texts in answers.items()
+            for k, t in enumerate(texts[:2])
+        ],
     )
     for split, rows in preferences.items():
         write_lines(snapshot / "preference" / f"{split}.jsonl", rows)

@@ -4,12 +4,13 @@
     >>> prompt_ids(tokenizer, [{"role": "user", "content": "Tell me about otters."}])
     [3, 812, 401, 2210, 17, 1, 4]
 
-Text that looks like a control token is encoded as text, in prompts and in answers. Weights are read as safetensors only, and code
-that comes with a model is never run.
+Text that looks like a control token is encoded as text, in prompts and in answers. Weights are read as safetensors
+only, and code that comes with a model is never run.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -32,12 +33,12 @@ def load_policy(place: str | Path, *, device: str = "", dtype: torch.dtype | Non
         dtype: of the weights; None is float32 on a CPU and bfloat16 on a GPU.
     Raises: Problem when it cannot be read, or cannot hold a conversation.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or default_device()
     dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else torch.float32)
     try:
         tokenizer = load_tokenizer(place)
-        model = AutoModelForCausalLM.from_pretrained(
-            place, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            str(place), dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -46,6 +47,11 @@ def load_policy(place: str | Path, *, device: str = "", dtype: torch.dtype | Non
             "Give a causal language model with safetensors, as a directory or as a hub id that this machine can reach.",
         ) from error
     return model.to(device).eval(), tokenizer
+
+
+def default_device() -> str:
+    """This process's GPU, or the CPU where there is none."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
 
 
 def load_tokenizer(place: str | Path) -> Any:
@@ -100,7 +106,7 @@ def _prompt_ids(tokenizer: Any, messages: tuple[tuple[str, str], ...]) -> tuple[
             return_dict=True,
             date_string=FIXED_DATE,
         )
-    except Exception as error:  # noqa: BLE001  a template raises what it likes
+    except Exception as error:
         raise Problem(
             f"The chat template refuses a prompt: {error}",
             "It may allow no system message, or want user and assistant to take turns.",
@@ -120,7 +126,11 @@ def text_of(tokenizer: Any, ids: Iterable[int]) -> str:
 
 
 def as_pair(message: Message | Mapping[str, str]) -> tuple[str, str]:
-    return (message.role, message.content) if isinstance(message, Message) else (message["role"], message["content"])
+    return (
+        (message.role, message.content)
+        if isinstance(message, Message)
+        else (message["role"], message["content"])
+    )
 
 
 def content_of(completion: str | Sequence[Mapping[str, str]]) -> str:

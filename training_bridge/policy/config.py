@@ -2,7 +2,8 @@
 
 `config.json` of a run directory is as in `reward_model/config.py`:
 
-    {"method": "dpo", "seed": 1, "snapshot": {"path": …, "sha256": …}, "parent": {"path": …, "sha256": …}, "parameters": {"epochs": 4}}
+    {"method": "dpo", "seed": 1, "snapshot": {"path": …, "sha256": …}, "parent": {"path": …, "sha256": …},
+     "parameters": {"epochs": 4}}
 
 A policy is a directory or a hub id; `policy_source` reads either.
 """
@@ -27,12 +28,17 @@ class PretrainParameters(Parameters):
     )
     width: int = Field(default=256, ge=16, title="Width", description="Hidden size.")
     layers: int = Field(default=2, ge=1, title="Layers", description="Transformer blocks.")
-    heads: int = Field(default=4, ge=1, title="Heads", description="Attention heads; half as many for keys and values.")
+    heads: int = Field(
+        default=4, ge=1, title="Heads", description="Attention heads; half as many for keys and values."
+    )
     inner: int = Field(default=768, ge=16, title="Inner width", description="Of the feed-forward blocks.")
     steps: int = Field(default=430, ge=1, title="Steps", description="Optimiser steps.")
     batch: int = Field(default=48, ge=1, title="Batch", description="Question-answer pairs a step.")
     matrix_rate: float = Field(
-        default=0.02, gt=0, title="Learning rate of matrices", description="Of Muon, on the matrices of the blocks."
+        default=0.02,
+        gt=0,
+        title="Learning rate of matrices",
+        description="Of Muon, on the matrices of the blocks.",
     )
     other_rate: float = Field(
         default=0.01, gt=0, title="Learning rate of the rest", description="Of Adam, on embeddings and norms."
@@ -74,12 +80,16 @@ class SamplingParameters(Parameters):
 
 
 class SampleParameters(SamplingParameters):
-    n: int = Field(default=2, ge=1, le=64, title="Candidates", description="Different answers to each prompt.")
-    batch: int = Field(
-        default=64, ge=1, title="Batch", description="Answers written at once; bounds memory."
+    n: int = Field(
+        default=2, ge=1, le=64, title="Candidates", description="Different answers to each prompt."
     )
+    batch: int = Field(default=64, ge=1, title="Batch", description="Answers written at once; bounds memory.")
     retries: int = Field(
-        default=4, ge=0, le=100, title="Asked again", description="Times a repeated or empty answer is asked for again."
+        default=4,
+        ge=0,
+        le=100,
+        title="Asked again",
+        description="Times a repeated or empty answer is asked for again.",
     )
 
 
@@ -174,11 +184,15 @@ class RLOOParameters(RefreshParameters):
 
 
 class ComparisonParameters(SamplingParameters):
-    prompts: int = Field(default=150, ge=2, title="Prompts", description="At most so many, spread over what there is.")
+    prompts: int = Field(
+        default=150, ge=2, title="Prompts", description="At most so many, spread over what there is."
+    )
     n: int = Field(default=2, ge=1, le=64, title="Answers a prompt", description="Of each policy.")
     batch: int = Field(default=64, ge=1, title="Batch", description="Answers written at once; bounds memory.")
     tastes: list[str] = Field(
-        default=[], title="Tastes", description="Further judges beside the reward model, by name, such as warm."
+        default=[],
+        title="Tastes",
+        description="Further judges beside the reward model, by name, such as warm.",
     )
 
 

@@ -1,13 +1,14 @@
 """The corpus of the embedded default policy: everyday questions, and answers composed from a grammar.
 
-An answer varies in five ways, each drawn independently of the others and of the prompt, so that a preference for one of them can be
-seen and learned by itself: tone (warm, neutral, curt), concrete or vague, with a reason or not, rambling or not, ending with an offer
-or not. What it says is always about the prompt (`topics.py`).
+An answer varies in five ways, each drawn independently of the others and of the prompt, so that a preference for one of
+them can be seen and learned by itself: tone (warm, neutral, curt), concrete or vague, with a reason or not, rambling or
+not, ending with an offer or not. What it says is always about the prompt (`topics.py`).
 
-    >>> example = compose(subjects()[0], Style(tone="warm", concrete=True, reason=True, rambling=False, offer=False), random.Random(1))
-    "What a lovely question! Fry 2 eggs and put them on toast with beans, because eggs are done in no time."
+    >>> compose(subjects()[0], Style("warm", concrete=True, reason=True, rambling=False, offer=False), random.Random(3))
+    "I am so glad you asked! Boil pasta for 9 minutes and stir in peas and cheese. The reason: it needs only one pot."
 
-Every subject holds one of its prompts out of the corpus; `prompts("held_out")` are those, and no policy is trained on them.
+Every subject holds one of its prompts out of the corpus; `prompts("held_out")` are those, and no policy is trained on
+them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ import hashlib
 import random
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from itertools import product
 from typing import Literal
 
 from training_bridge.policy.topics import TOPICS
@@ -103,10 +103,6 @@ class Style:
 # Concrete answers are the hardest to learn and rambling costs the most tokens; the other traits are a fair coin or die.
 CONCRETE_SHARE, RAMBLING_SHARE = 0.6, 0.4
 
-STYLES: tuple[Style, ...] = tuple(
-    Style(tone, *rest) for tone, *rest in product(("warm", "neutral", "curt"), *[(True, False)] * 4)  # type: ignore[arg-type]
-)
-
 
 @dataclass(frozen=True)
 class Fact:
@@ -158,7 +154,7 @@ class Example:
 
 
 def prompts(split: Split) -> list[str]:
-    """Prompts of one split: "train" for the corpus, "starter" (a part of train) for the first campaign, "held_out" for evaluation."""
+    """Prompts of a split: "train" for the corpus, "starter" (some of train) for the first campaign, "held_out"."""
     if split == "train":
         return [prompt for subject in subjects() for prompt in subject.train]
     if split == "starter":
@@ -169,7 +165,7 @@ def prompts(split: Split) -> list[str]:
 
 
 def examples(seed: int) -> Iterator[Example]:
-    """Prompts with answers, without end. Each round through the prompts is shuffled, and each answer has a style of its own."""
+    """Prompts with answers, without end: every prompt once in each round, in a new order and a new style."""
     rng = random.Random(seed)
     pairs = [(prompt, subject) for subject in subjects() for prompt in subject.train]
     while True:
@@ -290,5 +286,5 @@ def fact(line: str) -> Fact:
 def content_hash() -> str:
     """Changes with anything that changes what the corpus says."""
     shares = repr((CONCRETE_SHARE, RAMBLING_SHARE))
-    parts = [TOPICS, repr(FRAMES), repr(OPENERS), repr(ASIDES), repr([asdict(s) for s in STYLES]), shares]
+    parts = [TOPICS, repr(FRAMES), repr(OPENERS), repr(ASIDES), shares]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -2,10 +2,11 @@
 
     python -m training_bridge.policy.dpo DIR
 
-DIR/config.json: {"parent": {…}, "snapshot": {…}, "seed": 1, "parameters": {…}} (`config.DPOParameters`). Reads the snapshot's
-`preference` view (train for learning, test to see whether it generalises), trains TRL's DPOTrainer, and leaves `result/`, a plain
-causal LM directory. The loss is -log σ(β (Δ chosen - Δ rejected)), Δ being the log-ratio of policy to parent: Rafailov et al. (2023),
-eq. 7. A share of supervised loss on the chosen answers keeps the text readable: Pang et al. (2024).
+DIR/config.json: {"parent": {…}, "snapshot": {…}, "seed": 1, "parameters": {…}} (`config.DPOParameters`). Reads the
+snapshot's `preference` view (train for learning, test to see whether it generalises), trains TRL's DPOTrainer, and
+leaves `result/`, a plain causal LM directory. The loss is -log σ(β (Δ chosen - Δ rejected)), Δ being the log-ratio of
+policy to parent: Rafailov et al. (2023), eq. 7. A share of supervised loss on the chosen answers keeps the text
+readable: Pang et al. (2024).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import training_bridge.policy.environment  # noqa: F401  first: torch and the hu
 
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
@@ -32,6 +35,7 @@ from training_bridge.policy.trl_runs import (
     InRunDirectory,
     adapter,
     arguments,
+    batches,
     default_rate,
     load_parent,
     save_policy,
@@ -44,13 +48,16 @@ RATES = (2e-4, 5e-6, 1e-6, 5e-5)  # below 50 M weights, below 2 G, above; LoRA
 
 
 class Trainer(InRunDirectory, DPOTrainer):
-    """DPO on rows that are tokens already."""
+    """DPO on rows that are tokens already, and hold the parent's log-probabilities."""
 
     def __init__(self, run: RunDirectory, **kwargs: Any):
         self.run = run
         super().__init__(**kwargs)
 
     def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Dataset, *args: Any) -> Dataset:
         return dataset
 
 
@@ -81,8 +88,7 @@ def dpo(run: RunDirectory) -> dict[str, Any]:
     steps = max(1, round(len(pairs) * settings.epochs / settings.batch))
     config = DPOConfig(
         **arguments(run, settings, rate=default_rate(model, settings, RATES), max_steps=steps),
-        per_device_train_batch_size=settings.micro_batch or settings.batch,
-        gradient_accumulation_steps=accumulation(settings),
+        **batches(settings.batch, settings.micro_batch),
         loss_type=["sigmoid", "sft"] if settings.supervised else ["sigmoid"],
         loss_weights=[1.0, settings.supervised] if settings.supervised else None,
         label_smoothing=settings.label_smoothing,
@@ -94,7 +100,7 @@ def dpo(run: RunDirectory) -> dict[str, Any]:
         run,
         model=model,
         args=config,
-        train_dataset=Dataset.from_list([ids_of(pair) for pair in pairs]),
+        train_dataset=Dataset.from_list(columns(pairs, shared_logprobs(model, pairs))),
         processing_class=tokenizer,
         peft_config=adapter(settings),
         callbacks=[follow],
@@ -111,18 +117,9 @@ def dpo(run: RunDirectory) -> dict[str, Any]:
     }
 
 
-def accumulation(settings: DPOParameters) -> int:
-    if not settings.micro_batch:
-        return 1
-    if settings.batch % settings.micro_batch:
-        raise Problem(
-            f"A batch of {settings.batch} cannot be cut into parts of {settings.micro_batch}.",
-            "Choose micro_batch so that it divides batch.",
-        )
-    return settings.batch // settings.micro_batch
-
-
-def read_pairs(snapshot: Path, split: str, tokenizer: Any, max_length: int) -> tuple[list[Pair], dict[str, int]]:
+def read_pairs(
+    snapshot: Path, split: str, tokenizer: Any, max_length: int
+) -> tuple[list[Pair], dict[str, int]]:
     """Pairs of one split of the preference view, and how many rows were left out and why."""
     pairs, dropped = [], {"too_long": 0, "the_same": 0}
     for row in read_rows(snapshot / "preference" / f"{split}.jsonl"):
@@ -156,12 +153,29 @@ def read_rows(path: Path) -> Iterator[Mapping[str, Any]]:
                 ) from error
 
 
-def ids_of(pair: Pair) -> dict[str, list[int]]:
-    return {
-        "prompt_ids": list(pair.prompt),
-        "chosen_ids": list(pair.chosen),
-        "rejected_ids": list(pair.rejected),
-    }
+def columns(pairs: list[Pair], logprobs: list[tuple[float, float]]) -> list[dict[str, Any]]:
+    """Rows as TRL's collator reads them."""
+    return [
+        {
+            "prompt_ids": list(pair.prompt),
+            "chosen_ids": list(pair.chosen),
+            "rejected_ids": list(pair.rejected),
+            "ref_chosen_logps": chosen,
+            "ref_rejected_logps": rejected,
+        }
+        for pair, (chosen, rejected) in zip(pairs, logprobs, strict=True)
+    ]
+
+
+def shared_logprobs(model: Any, pairs: list[Pair]) -> list[tuple[float, float]]:
+    """As `pair_logprobs`, each process running its share of the pairs."""
+    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    ours = pair_logprobs(model, pairs[rank::processes])
+    if processes == 1:
+        return ours
+    everybody: list[Any] = [None] * processes
+    torch.distributed.all_gather_object(everybody, ours)
+    return [everybody[i % processes][i // processes] for i in range(len(pairs))]
 
 
 def pair_logprobs(model: Any, pairs: Iterable[Pair]) -> list[tuple[float, float]]:
@@ -174,12 +188,10 @@ def pair_logprobs(model: Any, pairs: Iterable[Pair]) -> list[tuple[float, float]
 def generalisation(
     before: list[tuple[float, float]], after: list[tuple[float, float]], pairs: list[Pair], beta: float
 ) -> dict[str, Any]:
-    """Whether pairs that were not trained on moved the way people preferred: implicit reward β (log policy - log parent)."""
+    """Whether pairs not trained on moved the way people preferred; the reward is β (log policy - log parent)."""
     if not pairs:
         return {"pairs": 0}
-    margins = [
-        beta * ((new[0] - old[0]) - (new[1] - old[1])) for old, new in zip(before, after, strict=True)
-    ]
+    margins = [beta * ((new[0] - old[0]) - (new[1] - old[1])) for old, new in zip(before, after, strict=True)]
     right = [0.5 if m == 0 else float(m > 0) for m in margins]
     return {
         "pairs": len(pairs),

@@ -2,9 +2,10 @@
 
     python -m training_bridge.policy.evaluate DIR
 
-DIR/config.json: {"parent": {new policy}, "baseline": {old policy}, "reward_model": {…} or none, "snapshot": {…}, "seed": 1,
-"parameters": {…}} (`config.ComparisonParameters`). Prompts come from `"input"` (lines {"id", "messages"}), else from the snapshot's test
-side; where that has few, the held-out prompts of the embedded corpus are added. `metrics.json`:
+DIR/config.json: {"parent": {new policy}, "baseline": {old policy}, "reward_model": {…} or none, "snapshot": {…},
+"seed": 1, "parameters": {…}} (`config.ComparisonParameters`). Prompts come from `"input"` (lines {"id", "messages"}),
+else from the snapshot's test side; where that has few, the held-out prompts of the embedded corpus are added.
+`metrics.json`:
 
     win_rate      by judge (the reward model, tastes asked for): how often the new policy's answer is the better one
     rewards       by judge: mean of old and new, their difference, histograms over common bins
@@ -13,8 +14,8 @@ side; where that has few, the held-out prompts of the embedded corpus are added.
     diversity     distinct-1 and -2, words, share of cut answers, of both
     samples       answers to the same prompt side by side
 
-Every number that is a mean has a 95 % interval, {"value", "low", "high"}, from a bootstrap over prompts: answers to one prompt are
-not independent. All pairs of a prompt's answers are compared, ties count half.
+Every number that is a mean has a 95 % interval, {"value", "low", "high"}, from a bootstrap over prompts: answers to one
+prompt are not independent. All pairs of a prompt's answers are compared, ties count half.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ def evaluate(run: RunDirectory) -> dict[str, Any]:
         "answers_each": settings.n,
         "sampling": as_asked.__dict__,
         "win_rate": {name: win_rate(new_, old_, seed) for name, (old_, new_) in scores.items()},
-        "rewards": {name: compared(old_, new_, seed) | bins(old_, new_) for name, (old_, new_) in scores.items()},
+        "rewards": {
+            name: compared(old_, new_, seed) | bins(old_, new_) for name, (old_, new_) in scores.items()
+        },
         "tastes": {
             name: compared(score_texts(taste.score, before), score_texts(taste.score, after), seed)
             for name, taste in TASTES.items()
@@ -116,7 +119,9 @@ def choose_prompts(run: RunDirectory, most: int) -> list[Prompt]:
             known = {content_key(p) for p in found}
             found += [p for p in embedded_prompts() if content_key(p) not in known]
     if not found:
-        raise Problem("There are no prompts to compare on.", 'Name a snapshot, or a file of prompts as "input".')
+        raise Problem(
+            "There are no prompts to compare on.", 'Name a snapshot, or a file of prompts as "input".'
+        )
     if len(found) <= most:
         return found
     return [found[i * len(found) // most] for i in range(most)]
@@ -133,7 +138,9 @@ def content_key(prompt: Prompt) -> tuple[str, ...]:
     return tuple(" ".join(m["content"].split()).casefold() for m in prompt.messages)
 
 
-def ask(sampler: Sampler, prompts: Sequence[Prompt], settings: ComparisonParameters, seed: int, name: str) -> Answers:
+def ask(
+    sampler: Sampler, prompts: Sequence[Prompt], settings: ComparisonParameters, seed: int, name: str
+) -> Answers:
     """`n` answers of one policy to each prompt. Raises Problem for a prompt that leaves no room for an answer."""
     requests = [Request(f"{name}/{p.id}/{k}", p.messages) for p in prompts for k in range(settings.n)]
     flat: list[Generated] = []

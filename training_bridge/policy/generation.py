@@ -4,10 +4,10 @@
     >>> sampler.sample([Request("prompt-21/0", messages)], seed=7)
     [Generated(text="Otters can close their ears …", ids=[…], logprobs=[…], finish="stop")]
 
-An answer depends on its request's key and the seed, not on what else is in the batch: every request draws its numbers from a
-stream of its own, by the inverse of the cumulative distribution. What a batch still changes is rounding in the network, around the
-seventh digit; a text differs from another batch size's only where a draw falls that close to a boundary (none in 10,000 tokens of
-the embedded policy). With the same batches the answers are the same to the bit.
+An answer depends on its request's key and the seed, not on what else is in the batch: every request draws its numbers
+from a stream of its own, by the inverse of the cumulative distribution. What a batch still changes is rounding in the
+network, around the seventh digit; a text differs from another batch size's only where a draw falls that close to a
+boundary (none in 10,000 tokens of the embedded policy). With the same batches the answers are the same to the bit.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Request:
 class Generated:
     text: str
     ids: list[int] = field(default_factory=list)  # as sampled, the end token included
-    logprobs: list[float] = field(default_factory=list)  # of the policy itself: temperature 1, nothing cut off
+    logprobs: list[float] = field(
+        default_factory=list
+    )  # of the policy itself: temperature 1, nothing cut off
     finish: Literal["stop", "length"] = "length"
 
     @property
@@ -64,15 +66,15 @@ class Sampler:
         self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
 
     def room(self, messages: Messages) -> int:
-        """How many tokens an answer may have: what is asked for, or less where the context ends; below 1 the prompt is too long."""
+        """How many tokens an answer may have, or fewer where the context ends; below 1 the prompt is too long."""
         return min(self.sampling.max_tokens, self.context - len(prompt_ids(self.tokenizer, messages)))
 
     @torch.inference_mode()
     def sample(self, requests: Sequence[Request], *, seed: int) -> list[Generated]:
         """One answer to each request, in their order.
 
-        Requests with the same messages share the run over their prompt. Raises: Problem for a prompt longer than the context, or when
-        the model gives numbers that are none.
+        Requests with the same messages share the run over their prompt. Raises: Problem for a prompt longer than the
+        context, or when the model gives numbers that are none.
         """
         prompts = [tuple(prompt_ids(self.tokenizer, request.messages)) for request in requests]
         unique = list(dict.fromkeys(prompts))
@@ -146,7 +148,9 @@ class Sampler:
 
     def _checked(self, logits: Tensor) -> Tensor:
         if torch.isnan(logits).any():
-            raise Problem("The policy gives numbers that are none.", "Its weights are broken; use another one.")
+            raise Problem(
+                "The policy gives numbers that are none.", "Its weights are broken; use another one."
+            )
         return logits
 
 
@@ -180,7 +184,7 @@ def choose(logprobs: Tensor, sampling: Sampling, draws: Tensor) -> Tensor:
 
 
 def stream(seed: int, key: str, n: int) -> Tensor:
-    """(n,) float64 uniform in [0, 1): the random stream that a key names under a seed; a longer one begins with a shorter."""
+    """(n,) float64 uniform in [0, 1): what a key draws under a seed; a longer stream begins with a shorter one."""
     digest = hashlib.sha256(f"{seed}\0{key}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
     return torch.rand(n, generator=generator, dtype=torch.float64)

@@ -37,10 +37,12 @@ def per_token(model: Any, texts: Sequence[Pair]) -> list[list[float]]:
 def divergences(new: Any, old: Any, texts: Sequence[Pair]) -> list[list[float]]:
     """KL(new || old) of the next token, before each token of each answer, in nats; never below 0.
 
-    With answers drawn from `new` itself, the sum over an answer is an unbiased estimate of KL(new || old) for whole answers, and of
-    less variance than log-ratios of the tokens drawn, since every step is summed over the vocabulary exactly.
+    With answers drawn from `new` itself, the sum over an answer is an unbiased estimate of KL(new || old) for whole
+    answers, and of less variance than log-ratios of the tokens drawn, since every step is summed over the vocabulary
+    exactly.
 
-    Source: the chain rule of relative entropy (Cover & Thomas, theorem 2.5.3); Amini et al. (2025), Rao-Blackwellised estimator.
+    Source: the chain rule of relative entropy (Cover & Thomas, theorem 2.5.3); Amini et al. (2025), Rao-Blackwellised
+    estimator.
     """
     result: list[list[float]] = [[] for _ in texts]
     for part in batches(texts):

@@ -1,7 +1,7 @@
 """Muon: momentum whose update is made orthogonal. It halves the steps that the embedded policy needs against Adam.
 
-Source: Jordan et al. (2024), "Muon: an optimizer for hidden layers in neural networks". torch has one too, but orthogonalises in
-bfloat16, which many laptops compute in software, many times slower than float32.
+Source: Jordan et al. (2024), "Muon: an optimizer for hidden layers in neural networks". torch has one too, but
+orthogonalises in bfloat16, which many laptops compute in software, many times slower than float32.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for matrix in group["params"]:
                 if matrix.grad is None:

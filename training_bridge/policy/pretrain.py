@@ -2,12 +2,12 @@
 
     python -m training_bridge.policy.pretrain DIR
 
-DIR/config.json: {"method": "pretrain", "seed": 0, "parameters": {}} (`config.PretrainParameters`). Leaves `result/`, a plain
-causal LM directory with its tokenizer and chat template, and `metrics.json`. Same seed and thread count, same bits; killed on
-the way, it goes on from its last checkpoint.
+DIR/config.json: {"method": "pretrain", "seed": 0, "parameters": {}} (`config.PretrainParameters`). Leaves `result/`, a
+plain causal LM directory with its tokenizer and chat template, and `metrics.json`. Same seed and thread count, same
+bits; killed on the way, it goes on from its last checkpoint.
 
-The corpus is composed as it is needed (`corpus.py`) and answers alone are learned, packed without padding. Matrices of the
-blocks are trained by Muon, which halves the steps this model needs; embeddings and norms by Adam.
+The corpus is composed as it is needed (`corpus.py`) and answers alone are learned, packed without padding. Matrices of
+the blocks are trained by Muon, which halves the steps this model needs; embeddings and norms by Adam.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from training_bridge.policy import corpus
 from training_bridge.policy.config import PretrainParameters, parameters
 from training_bridge.policy.lineage import write_lineage
 from training_bridge.policy.muon import Muon
-from training_bridge.programs import RunDirectory, main, read_json, write_json
+from training_bridge.programs import Problem, RunDirectory, main, read_json, write_json
 from training_bridge.reward_model import packing
 from training_bridge.reward_model.encoding import Encoded
 
@@ -45,7 +45,9 @@ PAD, END, ROLES = "<|pad|>", "<|end|>", ("<|system|>", "<|user|>", "<|assistant|
 # The roles are written out: a template that pastes a role between "<|" and "|>" would let a message name a control token.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{% if message.role == 'system' %}<|system|>{% elif message.role == 'assistant' %}<|assistant|>{% else %}<|user|>{% endif %}"
+    "{% if message.role == 'system' %}<|system|>"
+    "{% elif message.role == 'assistant' %}<|assistant|>"
+    "{% else %}<|user|>{% endif %}"
     "{{ message.content }}<|end|>"
     "{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -59,6 +61,11 @@ SECONDS_BETWEEN_LINES = 5.0
 
 def pretrain(run: RunDirectory) -> dict[str, Any]:
     settings = parameters(PretrainParameters, run.config)
+    if settings.width % settings.heads:
+        raise Problem(
+            f"A width of {settings.width} cannot be shared by {settings.heads} heads.",
+            "Choose heads that divide the width.",
+        )
     seed = int(run.config.get("seed") or 0)
     torch.manual_seed(seed)
     started = time.monotonic()
@@ -80,7 +87,13 @@ def pretrain(run: RunDirectory) -> dict[str, Any]:
             keep()
         if time.monotonic() - told > SECONDS_BETWEEN_LINES or step == settings.steps:
             told = time.monotonic()
-            log.info("Writing lessons: step %d of %d, loss %.2f, %.0f s", step, settings.steps, loss, told - started)
+            log.info(
+                "Writing lessons: step %d of %d, loss %.2f, %.0f s",
+                step,
+                settings.steps,
+                loss,
+                told - started,
+            )
             run.report(step=step, steps=settings.steps, stage="pretrain", metrics={"loss": loss})
         run.stop_if_asked(keep)
     held_out = held_out_loss(model, tokenizer, seed)
@@ -146,7 +159,8 @@ def encode(tokenizer: PreTrainedTokenizerFast, examples: Sequence[corpus.Example
     prompts = tokenizer.backend_tokenizer.encode_batch([e.prompt for e in examples])
     answers = tokenizer.backend_tokenizer.encode_batch([e.answer for e in examples])
     return [
-        Encoded((user, *p.ids, end, assistant), (*a.ids, end), ()) for p, a in zip(prompts, answers, strict=True)
+        Encoded((user, *p.ids, end, assistant), (*a.ids, end), ())
+        for p, a in zip(prompts, answers, strict=True)
     ]
 
 
@@ -163,7 +177,8 @@ def loss_of(model: LlamaForCausalLM, batch: Sequence[Encoded]) -> Tensor:
     hidden = model.model(
         input_ids=row.ids[None], position_ids=row.positions[None], segments=row, use_cache=False
     ).last_hidden_state[0]
-    targets, before = [], []
+    targets: list[Tensor] = []
+    before: list[Tensor] = []
     for _start, prompt_length, text_row in row.starts:
         end = text_row + row.q_lens[len(targets)] - prompt_length
         targets.append(torch.arange(text_row, end))
@@ -182,7 +197,10 @@ def make_optimizers(model: LlamaForCausalLM, settings: PretrainParameters) -> li
 
 
 def train_step(
-    model: LlamaForCausalLM, optimizers: Sequence[torch.optim.Optimizer], batch: Sequence[Encoded], factor: float
+    model: LlamaForCausalLM,
+    optimizers: Sequence[torch.optim.Optimizer],
+    batch: Sequence[Encoded],
+    factor: float,
 ) -> float:
     loss = loss_of(model, batch)
     loss.backward()
@@ -227,9 +245,7 @@ def save(
         write_json(folder / "progress.json", {"step": step})
 
 
-def resume(
-    run: RunDirectory, model: LlamaForCausalLM, optimizers: Sequence[torch.optim.Optimizer]
-) -> int:
+def resume(run: RunDirectory, model: LlamaForCausalLM, optimizers: Sequence[torch.optim.Optimizer]) -> int:
     """The step to go on from; 0 without a whole checkpoint."""
     folder = run.newest_checkpoint()
     if folder is None:

@@ -1,6 +1,6 @@
 """Prompts for the programs that ask a policy: from a file of lines {"id", "messages"}, or from a snapshot.
 
-    {"id": "21", "messages": [{"role": "user", "content": "Tell me about otters."}]}
+{"id": "21", "messages": [{"role": "user", "content": "Tell me about otters."}]}
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def read_prompts(path: Path) -> Iterator[Prompt]:
         for number, line in enumerate(file, start=1):
             try:
                 row = json.loads(line)
-                messages = tuple({"role": str(m["role"]), "content": str(m["content"])} for m in row["messages"])
+                messages = tuple(
+                    {"role": str(m["role"]), "content": str(m["content"])} for m in row["messages"]
+                )
                 prompt = Prompt(str(row["id"]), messages, str(row.get("split") or ""))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise Problem(

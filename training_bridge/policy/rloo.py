@@ -2,11 +2,12 @@
 
     python -m training_bridge.policy.rloo DIR
 
-DIR/config.json: {"parent": {…}, "reward_model": {…}, "snapshot": {…}, "seed": 1, "parameters": {…}} (`config.RLOOParameters`).
-Prompts are those of the snapshot's training side, or of `"input"`, a file of lines {"id", "messages"}. The reward is a reward model
-directory, normalised to mean 0 and sd 1 over its training data, or a verifiable function by its name (`tastes.py`). Every answer's
-advantage is its reward less the mean of the other answers to the same prompt: Ahmadian et al. (2024), eq. 8. A penalty of β per nat
-that the policy moves from its parent is part of the reward; a learned reward is exploitable without it.
+DIR/config.json: {"parent": {…}, "reward_model": {…}, "snapshot": {…}, "seed": 1, "parameters": {…}}
+(`config.RLOOParameters`). Prompts are those of the snapshot's training side, or of `"input"`, a file of lines {"id",
+"messages"}. The reward is a reward model directory, normalised to mean 0 and sd 1 over its training data, or a
+verifiable function by its name (`tastes.py`). Every answer's advantage is its reward less the mean of the other answers
+to the same prompt: Ahmadian et al. (2024), eq. 8. A penalty of β per nat that the policy moves from its parent is part
+of the reward; a learned reward is exploitable without it.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from trl import RLOOConfig, RLOOTrainer
 
 from training_bridge.policy.chat import content_of, end_ids, prompt_ids
 from training_bridge.policy.config import RLOOParameters, parameters, source
-from training_bridge.policy.prompts import of_snapshot, read_prompts
+from training_bridge.policy.prompts import Prompt, of_snapshot, read_prompts
 from training_bridge.policy.tastes import TASTES
 from training_bridge.policy.trl_runs import (
     Follow,
     InRunDirectory,
     adapter,
     arguments,
+    batches,
     default_rate,
     load_parent,
     save_policy,
@@ -58,10 +60,12 @@ def rloo(run: RunDirectory) -> dict[str, Any]:
     model, tokenizer, dtype = load_parent(run, settings)
     prompts = fitting(training_prompts(run), tokenizer, model, settings.max_tokens)
     if not prompts:
-        raise Problem("There are no prompts to learn on.", 'Name a snapshot, or a file of prompts as "input".')
+        raise Problem(
+            "There are no prompts to learn on.", 'Name a snapshot, or a file of prompts as "input".'
+        )
     config = RLOOConfig(
         **arguments(run, settings, rate=default_rate(model, settings, RATES), max_steps=settings.steps),
-        per_device_train_batch_size=settings.prompts * settings.answers,
+        **batches(settings.prompts * settings.answers),
         num_generations=settings.answers,
         max_completion_length=settings.max_tokens,
         temperature=settings.temperature,
@@ -116,9 +120,13 @@ def training_prompts(run: RunDirectory) -> list[list[dict[str, str]]]:
     """Conversations to answer, each once."""
     if run.config.get("input"):
         path = Path(run.config["input"])
-        return [list(p.messages) for p in read_prompts(path if path.is_absolute() else run.path / path)]
+        return [messages_of(p) for p in read_prompts(path if path.is_absolute() else run.path / path)]
     snapshot, _ = source(run.config, "snapshot")
-    return [list(p.messages) for p in of_snapshot(snapshot, "train")]
+    return [messages_of(p) for p in of_snapshot(snapshot, "train")]
+
+
+def messages_of(prompt: Prompt) -> list[dict[str, str]]:
+    return [dict(message) for message in prompt.messages]
 
 
 def fitting(

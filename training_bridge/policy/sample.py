@@ -2,15 +2,17 @@
 
     python -m training_bridge.policy.sample DIR
 
-DIR/config.json: {"parent": {"path": …}, "seed": 7, "input": "prompts.jsonl", "parameters": {…}} (`config.SampleParameters`).
-`prompts.jsonl` has lines {"id", "messages"}; `result/responses.jsonl` gets, in the order of the prompts,
+DIR/config.json: {"parent": {"path": …}, "seed": 7, "input": "prompts.jsonl", "parameters": {…}}
+(`config.SampleParameters`). `prompts.jsonl` has lines {"id", "messages"}; `result/responses.jsonl` gets, in the order
+of the prompts,
 
     {"id": "21", "candidate": 0, "text": "Otters can …", "tokens": 17, "logprob": -21.4, "finish": "stop",
-     "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.04, "max_tokens": 256, "seed": 7, "stream": "21/0/0"}}
+     "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.04, "max_tokens": 256, "seed": 7,
+                  "stream": "21/0/0"}}
 
-`logprob` is of the whole answer under the policy itself, in nats. Candidates of one prompt differ from each other: a repeated or
-empty one is asked for again, and left out if the policy has nothing else to say (`metrics.json` counts these). Killed on the way,
-the program goes on after the last saved prompt and writes the same file.
+`logprob` is of the whole answer under the policy itself, in nats. Candidates of one prompt differ from each other: a
+repeated or empty one is asked for again, and left out if the policy has nothing else to say (`metrics.json` counts
+these). Killed on the way, the program goes on after the last saved prompt and writes the same file.
 """
 
 from __future__ import annotations
@@ -72,7 +74,9 @@ def sample(run: RunDirectory) -> dict[str, Any]:
             file.flush()
             done += len(part)
             rate = tokens / (time.monotonic() - started)
-            run.report(step=done, steps=len(prompts), stage="sample", metrics={"tokens_per_s": round(rate, 1)})
+            run.report(
+                step=done, steps=len(prompts), stage="sample", metrics={"tokens_per_s": round(rate, 1)}
+            )
             if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                 saved = time.monotonic()
                 save()
@@ -109,7 +113,9 @@ def candidates_for(
     return [list(candidates.values()) for candidates in found]
 
 
-def row_of(prompt: Prompt, number: int, candidate: Candidate, sampling: Sampling, seed: int) -> dict[str, Any]:
+def row_of(
+    prompt: Prompt, number: int, candidate: Candidate, sampling: Sampling, seed: int
+) -> dict[str, Any]:
     answer = candidate.answer
     return {
         "id": prompt.id,

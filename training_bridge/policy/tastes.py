@@ -1,7 +1,8 @@
 """Tastes: what a person may like in an answer, as plain functions of the text.
 
-Each returns a score in [0, 1]. Synthetic labelers prefer by them, and the reports measure with them how far a policy moved. They
-look for the words that the corpus of the embedded policy (`corpus.py`) uses for each trait, and read other plain English fairly well.
+Each returns a score in [0, 1]. Synthetic labelers prefer by them, and the reports measure with them how far a policy
+moved. They look for the words that the corpus of the embedded policy (`corpus.py`) uses for each trait, and read other
+plain English fairly well.
 
     >>> TASTES["warm"].score("What a lovely question! Boil it for 8 minutes.")
     1.0
@@ -17,7 +18,16 @@ from dataclasses import dataclass
 
 # The corpus uses these words for their trait only; tests/training_bridge/policy/test_corpus.py holds it to that.
 WARM = ("lovely", "glad", "happy", "wonderful", "delighted", "worry", "love", "sweet of you", "great", "dear")
-CURT = ("obviously", "if you must", "not this again", "keep it short", "not hard", "no time", "looked that up", "make it quick")
+CURT = (
+    "obviously",
+    "if you must",
+    "not this again",
+    "keep it short",
+    "not hard",
+    "no time",
+    "looked that up",
+    "make it quick",
+)
 VAGUE = (
     "something",
     "somehow",

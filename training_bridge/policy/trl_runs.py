@@ -1,8 +1,8 @@
 """What the programs that refresh a policy through TRL share: a trainer that lives in a run directory.
 
-TRL's checkpoint (weights, optimiser, schedule, random state, trainer state) becomes a checkpoint of the run: hashed, renamed when
-whole, without the pickle of its arguments. Resumed from it, a run repeats the losses of one that was never stopped. Prompts and
-answers reach TRL as token ids, so no text of theirs can pose as a control token.
+TRL's checkpoint (weights, optimiser, schedule, random state, trainer state) becomes a checkpoint of the run: hashed,
+renamed when whole, without the pickle of its arguments. Resumed from it, a run repeats the losses of one that was never
+stopped. Prompts and answers reach TRL as token ids, so no text of theirs can pose as a control token.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ def mean(values: list[float]) -> float | None:
 def load_parent(run: RunDirectory, settings: RefreshParameters) -> tuple[Any, Any, torch.dtype]:
     """(model to train, tokenizer, number format of the parent's weights).
 
-    Weights that are trained are float32, so that small steps are not rounded away; below an adapter on a GPU they are bfloat16.
+    Weights that are trained are float32, so that small steps are not rounded away; below an adapter on a GPU they are
+    bfloat16.
     """
     place = policy_source(run.config)
     cuda = torch.cuda.is_available()
@@ -143,7 +144,9 @@ def load_parent(run: RunDirectory, settings: RefreshParameters) -> tuple[Any, An
     return model, tokenizer, stored if isinstance(stored, torch.dtype) else torch.float32
 
 
-def arguments(run: RunDirectory, settings: RefreshParameters, *, rate: float, max_steps: int) -> dict[str, Any]:
+def arguments(
+    run: RunDirectory, settings: RefreshParameters, *, rate: float, max_steps: int
+) -> dict[str, Any]:
     """What every TRL config is told: offline, silent, checkpoints in the run directory, settings of the machine."""
     os.environ.setdefault("TQDM_DISABLE", "1")
     datasets.disable_progress_bars()
@@ -174,6 +177,22 @@ def arguments(run: RunDirectory, settings: RefreshParameters, *, rate: float, ma
     }
 
 
+def batches(size: int, at_once: int = 0) -> dict[str, Any]:
+    """How one optimiser step of `size` examples is cut over processes and, `at_once` in each, over time.
+
+    Raises: Problem when it cannot be cut evenly, since unequal parts would not weigh the same.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    share, rest = divmod(size, processes)
+    at_once = at_once or share
+    if rest or not share or share % at_once:
+        raise Problem(
+            f"A step of {size} cannot be cut evenly over {processes} processes, {at_once} at once.",
+            "Choose sizes that divide each other.",
+        )
+    return {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": share // at_once}
+
+
 def adapter(settings: RefreshParameters) -> Any:
     """The LoRA configuration, or None for all weights."""
     if settings.adapter == "full":
@@ -189,7 +208,7 @@ def adapter(settings: RefreshParameters) -> Any:
 
 
 def train(trainer: Any, run: RunDirectory) -> None:
-    """Train from the newest checkpoint, if there is one. Raises Stopped after saving when the program was asked to stop."""
+    """Train from the newest checkpoint, if any. Raises Stopped after saving when the program was asked to stop."""
     trainer.remove_callback(PrinterCallback)  # it prints what Follow tells already
     newest = run.newest_checkpoint()
     if newest is not None:
@@ -201,14 +220,15 @@ def train(trainer: Any, run: RunDirectory) -> None:
 def save_policy(
     trainer: Any, tokenizer: Any, run: RunDirectory, settings: RefreshParameters, dtype: torch.dtype
 ) -> Any:
-    """Write `result/`: a plain directory, adapters merged, in the number format of the parent. Returns the merged model."""
+    """Write `result/`: adapters merged, in the number format of the parent. Returns the merged model."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     if settings.adapter == "lora":
         model = model.merge_and_unload()
     for name, weights in model.named_parameters():
         if not torch.isfinite(weights).all():
             raise Problem(
-                f"Training broke: {name} holds numbers that are none.", "Lower the learning rate, or raise beta."
+                f"Training broke: {name} holds numbers that are none.",
+                "Lower the learning rate, or raise beta.",
             )
     state = trainer.accelerator.get_state_dict(trainer.model) if settings.adapter == "full" else None
     need = sum(p.numel() for p in model.parameters()) * dtype.itemsize

@@ -89,7 +89,9 @@ def test_every_answer_belongs_to_its_prompt_and_to_no_prompt_of_another_topic(ma
     topic = {s.name: s.topic.name for s in subjects()}
     by_topic = {s.topic.name: s for s in subjects()}
     for example in many[:400]:
-        other = by_topic[random.Random(example.answer).choice(sorted(set(by_topic) - {topic[example.subject]}))]
+        other = by_topic[
+            random.Random(example.answer).choice(sorted(set(by_topic) - {topic[example.subject]}))
+        ]
         assert not is_well_formed(other.held_out, example.answer), (other.name, example.answer)
 
 
@@ -127,7 +129,9 @@ def test_words_that_carry_a_trait_appear_nowhere_else():
             assert tastes.finds(fact.sentence, tastes.VAGUE), both
             assert not tastes.finds(both, carrying) and not any(c.isdigit() for c in both), both
         for text in topic.asides + topic.offers:
-            assert not tastes.finds(text, carrying + tastes.VAGUE) and not any(c.isdigit() for c in text), text
+            assert not tastes.finds(text, carrying + tastes.VAGUE) and not any(c.isdigit() for c in text), (
+                text
+            )
         assert all(text.endswith("?") for text in topic.offers)
 
 
@@ -169,4 +173,7 @@ kind about
     plain = Style("neutral", concrete=True, reason=False, rambling=False, offer=True)
     assert compose(subject, plain, rng) == "They have 4 paws. Shall I?"
     vague = Style("neutral", concrete=False, reason=True, rambling=False, offer=False)
-    assert compose(subject, vague, rng) in ("Something, because it depends.", "Something. The reason: it depends.")
+    assert compose(subject, vague, rng) in (
+        "Something, because it depends.",
+        "Something. The reason: it depends.",
+    )

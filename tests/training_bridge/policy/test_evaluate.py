@@ -88,7 +88,9 @@ def test_the_divergence_of_known_policies_is_found_with_an_interval_that_holds_i
     settings = ComparisonParameters(n=4, max_tokens=6, batch=240)
     drawn = ask(Sampler(new, tokenizer, Sampling(max_tokens=6)), prompts, settings, 0, "kl")
     found = divergence(new, old, tokenizer, prompts, drawn)
-    assert found["per_token"] == pytest.approx({"value": 0.192745, "low": 0.192745, "high": 0.192745}, abs=1e-5)
+    assert found["per_token"] == pytest.approx(
+        {"value": 0.192745, "low": 0.192745, "high": 0.192745}, abs=1e-5
+    )
     response = found["per_response"]
     assert response["low"] < 3.689280 * 0.192745 < response["high"]
     assert response["high"] - response["low"] < 0.15
@@ -119,7 +121,9 @@ def test_two_policies_differ(run_in, policy_dir, other_dir, write_lines):
     asked = [{"id": i, "messages": [{"role": "user", "content": f"Number {i}?"}]} for i in range(6)]
     path = write_lines("prompts.jsonl", asked)
     found = evaluate(
-        run_in(parent=str(policy_dir), baseline=str(other_dir), input=path, parameters={"n": 2, "max_tokens": 10})
+        run_in(
+            parent=str(policy_dir), baseline=str(other_dir), input=path, parameters={"n": 2, "max_tokens": 10}
+        )
     )
     per_token, per_response = found["kl"]["per_token"], found["kl"]["per_response"]
     assert 0 < per_token["low"] <= per_token["value"] <= per_token["high"]
@@ -158,7 +162,9 @@ def test_policies_with_other_tokens_have_no_divergence(run_in, policy_dir, tmp_p
     model.resize_token_embeddings(len(tokenizer))
     model.save_pretrained(tmp_path / "more")
     tokenizer.save_pretrained(tmp_path / "more")
-    path = write_lines("p.jsonl", [{"id": i, "messages": [{"role": "user", "content": "Hi"}]} for i in range(3)])
+    path = write_lines(
+        "p.jsonl", [{"id": i, "messages": [{"role": "user", "content": "Hi"}]} for i in range(3)]
+    )
     found = evaluate(
         run_in(
             parent=str(tmp_path / "more"),

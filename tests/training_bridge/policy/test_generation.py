@@ -13,7 +13,9 @@ from training_bridge.programs import Problem
 
 ASKED = [
     Request(f"{i}/0", [{"role": "user", "content": text}])
-    for i, text in enumerate(["Otters?", "Bread needs what, and why is that so? Tell me.", "Grüße 👋🏽", "A", "你好"])
+    for i, text in enumerate(
+        ["Otters?", "Bread needs what, and why is that so? Tell me.", "Grüße 👋🏽", "A", "你好"]
+    )
 ]
 
 
@@ -50,7 +52,9 @@ def test_greedy_sampling_is_what_the_library_generates(policy):
     answers = Sampler(model, tokenizer, Sampling(temperature=0.0, max_tokens=12)).sample(ASKED, seed=0)
     for request, answer in zip(ASKED, answers, strict=True):
         ids = torch.tensor([prompt_ids(tokenizer, request.messages)])
-        expected = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12)
+        expected = model.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12
+        )
         assert answer.ids == expected[0, ids.shape[1] :].tolist()
 
 

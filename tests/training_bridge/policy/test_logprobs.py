@@ -62,7 +62,9 @@ def test_the_sum_over_sampled_answers_estimates_the_divergence_of_whole_answers(
     answers = Sampler(p, tokenizer, Sampling(max_tokens=6)).sample(requests, seed=1)
     prompt = prompt_ids(tokenizer, messages)
     found = [sum(steps) for steps in logprobs.divergences(p, q, [(prompt, a.ids) for a in answers])]
-    assert sum(found) / len(found) == pytest.approx(3.689280 * 0.192745, rel=0.06)  # 3 standard errors of E[tokens]
+    assert sum(found) / len(found) == pytest.approx(
+        3.689280 * 0.192745, rel=0.06
+    )  # 3 standard errors of E[tokens]
 
 
 def test_a_policy_does_not_diverge_from_itself_and_differs_from_another(policy, other_dir, texts):

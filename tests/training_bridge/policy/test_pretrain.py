@@ -14,6 +14,7 @@ from training_bridge.policy.muon import Muon, orthogonal
 from training_bridge.policy.pretrain import encode, loss_of, new_model, pretrain, rate_at, train_tokenizer
 from training_bridge.programs import RunDirectory, Stopped
 
+STYLE = corpus.Style("neutral", concrete=True, reason=False, rambling=False, offer=False)
 TINY = {
     "vocabulary": 600,
     "width": 32,
@@ -40,7 +41,7 @@ def test_the_tokenizer_writes_any_text_and_pads_with_a_token_of_its_own(tokenize
 
 
 def test_training_sees_what_the_chat_template_makes(tokenizer):
-    example = corpus.Example("Tell me about otters.", "They swim.", corpus.STYLES[0], "otters")
+    example = corpus.Example("Tell me about otters.", "They swim.", STYLE, "otters")
     (encoded,) = encode(tokenizer, [example])
     assert list(encoded.prompt) == prompt_ids(tokenizer, [{"role": "user", "content": example.prompt}])
     assert list(encoded.text) == answer_ids(tokenizer, example.answer)
@@ -57,7 +58,7 @@ def test_the_packed_loss_is_the_mean_over_the_answers_tokens(tokenizer):
     model = new_model(PretrainParameters(**TINY), len(tokenizer)).eval()
     rng = random.Random(2)
     examples = [
-        corpus.Example(s.train[0], corpus.compose(s, corpus.draw_style(rng), rng), corpus.STYLES[0], s.name)
+        corpus.Example(s.train[0], corpus.compose(s, corpus.draw_style(rng), rng), STYLE, s.name)
         for s in corpus.subjects()[:5]
     ]
     batch = encode(tokenizer, examples)

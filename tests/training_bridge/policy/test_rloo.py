@@ -106,7 +106,9 @@ def test_without_a_reward_model_it_is_refused(run_of):
 def test_prompts_are_those_of_the_training_side_or_of_a_file(run_of, write_lines):
     assert len(training_prompts(run_of())) == 24
     run = run_of()
-    run.config["input"] = str(write_lines("p.jsonl", [{"id": 1, "messages": [{"role": "user", "content": "Hi"}]}]))
+    run.config["input"] = str(
+        write_lines("p.jsonl", [{"id": 1, "messages": [{"role": "user", "content": "Hi"}]}])
+    )
     assert training_prompts(run) == [[{"role": "user", "content": "Hi"}]]
 
 

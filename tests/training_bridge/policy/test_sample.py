@@ -39,7 +39,9 @@ def test_every_prompt_is_answered_in_order_with_different_candidates(asked):
     run = asked("whole")
     metrics = sample(run)
     rows = rows_of(run)
-    assert [(row["id"], row["candidate"]) for row in rows] == [(str(i), k) for i in range(5) for k in range(3)]
+    assert [(row["id"], row["candidate"]) for row in rows] == [
+        (str(i), k) for i in range(5) for k in range(3)
+    ]
     for i in range(5):
         texts = [normalised(row["text"]) for row in rows if row["id"] == str(i)]
         assert len(set(texts)) == 3 and all(texts)
