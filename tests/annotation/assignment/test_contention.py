@@ -308,7 +308,9 @@ def test_kill_9_loses_no_acknowledged_answer(cast):  # I-1, in small
     acknowledged: list[str] = []
     for process in running:
         assert process.stdout is not None
-        acknowledged += [process.stdout.readline().strip() for _ in range(15)]  # it is in the middle of its work
+        acknowledged += [
+            process.stdout.readline().strip() for _ in range(15)
+        ]  # it is in the middle of its work
     for process in running:
         process.send_signal(signal.SIGKILL)
         rest, _none = process.communicate()
