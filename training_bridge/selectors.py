@@ -241,7 +241,7 @@ def _direction(
             for f in feedback
         ]
         stated = True
-        for view, record in kind.records(events, kind.statistics(iter(()))):
+        for view, record in kind.records(events, kind.statistics(events)):
             if view == "preference":
                 total += sides.get(record["chosen"][-1]["content"], 0)
         if total:
