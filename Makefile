@@ -53,8 +53,8 @@ check: $(VENV)/ok
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	@if command -v msgfmt >/dev/null; then \
 	  for po in $$(find annotation/locale -name '*.po' 2>/dev/null); do \
-	    msgfmt --check-format -o - "$$po" | cmp --silent - "$${po%.po}.mo" \
-	      || { echo "$${po%.po}.mo is older than its source: run manage.py compilemessages"; exit 1; }; \
+	    msgfmt --check --no-hash -o - "$$po" | cmp --silent - "$${po%.po}.mo" \
+	      || { echo "$${po%.po}.mo is older than its source: run msgfmt --check --no-hash -o $${po%.po}.mo $$po"; exit 1; }; \
 	  done; \
 	else echo "msgfmt is not installed: translations were not compared"; fi
 
