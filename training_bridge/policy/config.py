@@ -130,8 +130,8 @@ class RefreshParameters(Parameters):
 
 
 class DPOParameters(RefreshParameters):
-    epochs: float = Field(default=4.0, gt=0, le=100, title="Epochs", description="Passes over the pairs.")
-    batch: int = Field(default=16, ge=1, title="Pairs a step", description="Pairs per optimiser step.")
+    epochs: float = Field(default=3.0, gt=0, le=100, title="Epochs", description="Passes over the pairs.")
+    batch: int = Field(default=8, ge=1, title="Pairs a step", description="Pairs per optimiser step.")
     micro_batch: int = Field(
         default=0,
         ge=0,
@@ -139,7 +139,7 @@ class DPOParameters(RefreshParameters):
         description="Pairs run at the same time; bounds memory, changes nothing learned. 0 runs a whole step.",
     )
     supervised: float = Field(
-        default=0.1,
+        default=0.3,
         ge=0,
         title="Supervised share",
         description="Weight of the likelihood of the chosen answers beside the preference loss; keeps the text readable.",
@@ -168,7 +168,7 @@ class RLOOParameters(RefreshParameters):
         title="Reward function",
         description="Empty uses the reward model; or a verifiable taste by its name, such as warm or short.",
     )
-    steps: int = Field(default=60, ge=1, title="Steps", description="Optimiser steps, each on fresh answers.")
+    steps: int = Field(default=40, ge=1, title="Steps", description="Optimiser steps, each on fresh answers.")
     prompts: int = Field(
         default=8, ge=1, title="Prompts a step", description="Prompts that are answered in each step."
     )

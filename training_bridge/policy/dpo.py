@@ -44,7 +44,7 @@ from training_bridge.policy.trl_runs import (
 from training_bridge.programs import Problem, RunDirectory, main
 from training_bridge.reward_model.measures import share
 
-RATES = (2e-4, 5e-6, 1e-6, 5e-5)  # below 50 M weights, below 2 G, above; LoRA
+RATES = (3e-4, 5e-6, 1e-6, 5e-5)  # below 50 M weights, below 2 G, above; LoRA
 
 
 class Trainer(InRunDirectory, DPOTrainer):

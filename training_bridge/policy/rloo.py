@@ -40,7 +40,7 @@ from training_bridge.policy.trl_runs import (
 )
 from training_bridge.programs import Problem, RunDirectory, main
 
-RATES = (2e-4, 3e-6, 1e-6, 2e-5)  # below 50 M weights, below 2 G, above; LoRA
+RATES = (3e-4, 3e-6, 1e-6, 2e-5)  # below 50 M weights, below 2 G, above; LoRA
 
 
 class Trainer(InRunDirectory, RLOOTrainer):

@@ -244,13 +244,15 @@ def save_policy(
 
 
 def default_rate(model: Any, settings: RefreshParameters, rates: tuple[float, float, float, float]) -> float:
-    """The learning rate asked for, else by size: below 50 M weights, below 2 G, above; the last is for LoRA."""
+    """The learning rate asked for, else by size: below 50 M weights, below 2 G, above; the last is for LoRA from 50 M on."""
     if settings.learning_rate:
         return settings.learning_rate
     small, middle, large, lora = rates
+    if weights_of(model) < 50e6:
+        return 10 * small if settings.adapter == "lora" else small
     if settings.adapter == "lora":
-        return max(lora, small) if weights_of(model) < 50e6 else lora
-    return small if weights_of(model) < 50e6 else middle if weights_of(model) < 2e9 else large
+        return lora
+    return middle if weights_of(model) < 2e9 else large
 
 
 def weights_of(model: Any) -> int:

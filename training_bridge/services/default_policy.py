@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import subprocess
@@ -22,6 +21,7 @@ from training_bridge import programs
 from training_bridge.models import Checkpoint
 from training_bridge.policy import corpus
 from training_bridge.policy.config import PretrainParameters, SampleParameters
+from training_bridge.policy.embedded import cache_key
 from training_bridge.revision import code_revision
 from training_bridge.runner import environment
 from training_bridge.services import checkpoints
@@ -67,8 +67,7 @@ def _embedded(say: Say) -> Checkpoint:
         "parameters": PretrainParameters().model_dump(mode="json"),
         "seed": 0,
     }
-    key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
-    directory = settings.RUN_DIR / f"default-policy-{key}"
+    directory = settings.RUN_DIR / f"default-policy-{cache_key(PretrainParameters())}"
     metrics = run_here("training_bridge.policy.pretrain", directory, config, say)
     path, sha256 = checkpoints.store(directory / "result")
     found, _made = Checkpoint.objects.get_or_create(

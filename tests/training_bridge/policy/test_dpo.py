@@ -16,7 +16,7 @@ from training_bridge.policy.dpo import Pair, dpo, generalisation, pair_logprobs,
 from training_bridge.policy.trl_runs import batches
 from training_bridge.programs import Problem, RunDirectory, Stopped
 
-SETTINGS = {"epochs": 4, "batch": 8, "learning_rate": 2e-3, "checkpoint_steps": 5}
+SETTINGS = {"epochs": 4, "batch": 8, "supervised": 0.1, "learning_rate": 2e-3, "checkpoint_steps": 5}
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def test_it_learns_what_people_prefer_and_says_where_it_comes_from(run_of, polic
 
 
 def test_the_first_loss_is_that_of_the_formula(run_of, policy, snapshot):
-    """Before any step policy and parent are the same, so every margin is 0: ln 2, and a tenth of the supervised loss."""
-    plain, mixed = run_of("plain", supervised=0.0, epochs=0.1), run_of("mixed", epochs=0.1)
+    """Before any step policy and parent are the same, so every margin is 0: ln 2, and a share of the supervised loss."""
+    plain, mixed = run_of("plain", supervised=0.0, epochs=0.1), run_of("mixed", supervised=0.1, epochs=0.1)
     dpo(plain)
     dpo(mixed)
     model, tokenizer = policy
