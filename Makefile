@@ -3,6 +3,7 @@
 #   make demo     the site on this machine: PostgreSQL, broker, web, workers; Ctrl-C stops all of it
 #   make test     the whole test suite                    make loop     the closed loop, unattended, with a report
 #   make check    style, types, architecture, deployment  make bench    the benchmarks
+#   make science  does each feedback type's law say what its labelers do: the table of docs/types/README.md
 
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -21,7 +22,7 @@ endif
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 CPU_ONLY := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo yes)
 
-.PHONY: demo test loop bench check chaos install clean
+.PHONY: demo test loop bench science check chaos install clean
 
 demo: $(VENV)/ok
 	@$(BIN)/python manage.py up
@@ -38,6 +39,9 @@ loop: $(VENV)/ok
 bench: $(VENV)/ok
 	$(BIN)/python -m bench
 
+science: $(VENV)/ok
+	$(BIN)/python -m feedback_types.science $(TYPES:%=--type %)
+
 chaos: $(VENV)/ok
 	$(BIN)/python -m bench.chaos
 
@@ -52,7 +56,7 @@ check: $(VENV)/ok
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	@if command -v msgfmt >/dev/null; then \
-	  for po in $$(find annotation/locale -name '*.po' 2>/dev/null); do \
+	  for po in $$(find annotation/locale feedback_types -name '*.po' 2>/dev/null); do \
 	    msgfmt --check --no-hash -o - "$$po" | cmp --silent - "$${po%.po}.mo" \
 	      || { echo "$${po%.po}.mo is older than its source: run msgfmt --check --no-hash -o $${po%.po}.mo $$po"; exit 1; }; \
 	  done; \

@@ -98,6 +98,18 @@ class Target(StrEnum):
 # --- What a type declares --------------------------------------------------------------------------------------------
 
 
+# The views a snapshot can have, with the columns of each (training_bridge/exports/formats.py writes them). "feature" and
+# "triplet" say nothing about which response is better, so they are views of their own.
+VIEWS: Mapping[str, tuple[str, ...]] = {
+    "preference": ("prompt", "chosen", "rejected", "margin"),
+    "unpaired": ("prompt", "completion", "label"),
+    "prompt_completion": ("prompt", "completion"),
+    "stepwise": ("prompt", "completions", "labels"),
+    "prompt_only": ("prompt",),
+    "feature": ("prompt", "chosen", "rejected", "feature"),
+    "triplet": ("anchor", "positive", "negative"),
+}
+
 T = TypeVar("T")
 Many = Annotated[
     tuple[T, ...], Field(strict=False)
@@ -276,7 +288,7 @@ class FeedbackType(ABC):
     settings_class: ClassVar[type[Settings]]
     form_class: ClassVar[type[AnswerForm]]
 
-    # Views in training formats: name ("preference", "unpaired", "prompt_completion") -> what the view loses, in a sentence.
+    # Views in training formats: a name of VIEWS -> what the view loses, in a sentence.
     views: ClassVar[Mapping[str, Any]] = {}  # translatable
 
     # VALID: screens with answers that must pass; INVALID: answers that must be refused, with the field that is at fault.
@@ -391,13 +403,20 @@ class FeedbackType(ABC):
 
 @dataclass(frozen=True)
 class Example:
-    """An answer for the contract suite. In `invalid`, `at_fault` names the field the error must mention."""
+    """An answer for the contract suite.
+
+    at_fault: in `invalid`, the field that the error must mention.
+    pressed: the keys that give this answer on a screen with this question alone, for one target (Playwright's names, such as
+        "3", "ArrowLeft", "Control+Enter"; "type:some words" writes them). The key that sends is not among them. One of
+        `valid` carries them at least: a real browser presses them, and what comes out has distance 0 to the payload.
+    """
 
     screen: Screen
     payload: Mapping[str, Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
     target: int | None = None
     at_fault: str = ""
+    pressed: Sequence[str] = ()
 
 
 def chat(prompt: Sequence[Message]) -> list[dict[str, str]]:

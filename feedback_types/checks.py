@@ -19,6 +19,7 @@ from django.utils.functional import Promise
 
 from feedback_types import registry
 from feedback_types.base import (
+    VIEWS,
     AnswerForm,
     Attributes,
     Example,
@@ -29,7 +30,6 @@ from feedback_types.base import (
 )
 
 CATEGORIES = ("primary", "supplementary", "representation", "sft")
-VIEWS = ("preference", "unpaired", "prompt_completion")
 
 # Attribute of the class -> what it has to be.
 DECLARED: dict[str, type | tuple[type, ...]] = {

@@ -18,17 +18,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from feedback_types.base import Event
+from feedback_types.base import Event, Message, Screen
 
 
 @dataclass(frozen=True)
 class Point:
     """One score a likelihood wants: of `text[:offset]` (code points) after the event's prompt; offset None is the
-    end (EOS), 0 the empty prefix."""
+    end (EOS), 0 the empty prefix.
+
+    turn: the text is message number `turn` of the prompt, an earlier turn of the assistant, after what comes before it.
+    """
 
     text: str
     offset: int | None = None
     head: str = "reward"
+    turn: int | None = None
+
+    def prompt(self, screen: Screen) -> tuple[Message, ...]:
+        """What the text is an answer to."""
+        return screen.prompt if self.turn is None else screen.prompt[: self.turn]
 
 
 @dataclass(frozen=True)

@@ -273,7 +273,7 @@ class Data:
         head = np.full((len(events), width), -1)
         for i, (event, row) in enumerate(zip(events, points, strict=True)):
             for j, point in enumerate(row):
-                features[i, j] = world.features(event.screen.prompt, point.text, point.offset)
+                features[i, j] = world.features(point.prompt(event.screen), point.text, point.offset)
                 head[i, j] = heads.index(point.head)
         batch = _double(law.collate(events))
         who = torch.tensor([int(event.labeler) for event in events])
@@ -537,18 +537,22 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float:
 SIZES = (100, 400, 1600)
 
 
-def table(n: int = 4000, worlds: int = 3, sizes: Sequence[int] = SIZES) -> Iterator[str]:
-    """Markdown, line by line: every case of every type with a law."""
+def table(
+    n: int = 4000, worlds: int = 3, sizes: Sequence[int] = SIZES, slugs: Sequence[str] = ()
+) -> Iterator[str]:
+    """Markdown, line by line: every case of every type with a law (or of the types named), and of two types together."""
     ranks = " | ".join(f"ρ at {size}" for size in sizes)
     yield f"| case | n | χ² in each world | d.o.f. | 95 % point | {ranks} | β | AUC |"
     yield "|---|---:|---|---:|---:|" + "---:|" * (len(sizes) + 2)
     for feedback_type in registry.all_types():
-        if feedback_type.likelihood is None:
+        if feedback_type.likelihood is None or (slugs and feedback_type.slug not in slugs):
             continue
         for case in cases(feedback_type):
             scores = [Trial.run(case, n, seed).score() for seed in range(worlds)]
             runs = [recovery([case], sizes, seed) for seed in range(worlds)]
             yield _row(case.name, scores, runs)
+    if slugs:
+        return
     first = [Case(t, t.settings(), 2) for slug in ("comparison", "critique") if (t := registry.get(slug))]
     runs = [recovery(first, sizes, seed) for seed in range(worlds)]
     yield _row(" + ".join(case.name for case in first), [], runs)
@@ -576,12 +580,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("-n", type=int, default=4000, help="answers of each score test")
     parser.add_argument("--worlds", type=int, default=3)
+    parser.add_argument(
+        "--type", dest="slugs", action="append", default=[], help="only this type; may be repeated"
+    )
     options = parser.parse_args(arguments)
     if not django_settings.configured:
         django_settings.configure(USE_I18N=False)
         django.setup()
     start = time.monotonic()
-    for line in table(options.n, options.worlds):
+    for line in table(options.n, options.worlds, slugs=options.slugs):
         print(line, flush=True)
     print(f"\n{time.monotonic() - start:.0f} s", file=sys.stderr)
 

@@ -235,7 +235,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 # Languages, time, static files.
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
-LOCALE_PATHS = [BASE_DIR / "annotation" / "locale"]
+LOCALE_PATHS = [
+    BASE_DIR / "annotation" / "locale",
+    *(p for home in TYPE_HOMES for p in sorted(home.glob("*/locale"))),  # a type brings its own words
+]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

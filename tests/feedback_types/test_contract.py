@@ -23,6 +23,7 @@ from django.utils.translation import override, trans_real
 
 from feedback_types import checks, protocol, registry
 from feedback_types.base import (
+    VIEWS,
     Attributes,
     Event,
     Example,
@@ -52,11 +53,7 @@ SURVEY = {
     "similarity_query": ("representation", "-", "Observed", "Ternary", "-", "Descriptive", "Explicit"),
     "demonstration": ("sft", "Episode", "Active", "Single", "Instance", "Instructive", "Explicit"),
 }
-COLUMNS = {  # what TRL's trainers need; more columns are ignored by them
-    "preference": {"prompt", "chosen", "rejected"},
-    "unpaired": {"prompt", "completion", "label"},
-    "prompt_completion": {"prompt", "completion"},
-}
+COLUMNS = {view: set(columns) - {"margin"} for view, columns in VIEWS.items()}  # a margin may be missing
 MOST_ALTERNATIVES = 20_000
 
 TYPES = registry.all_types()
@@ -464,11 +461,18 @@ def test_records_are_rows_that_trl_reads(feedback_type: FeedbackType) -> None:
             assert view in feedback_type.views
             assert COLUMNS[view] <= set(row)
             assert json.loads(json.dumps(row)) == row
-            for column in COLUMNS[view] - {"label"}:
+            for column in COLUMNS[view] & {"prompt", "chosen", "rejected", "completion"}:
                 assert row[column] and all(set(m) == {"role", "content"} for m in row[column])
+            for column in COLUMNS[view] & {"anchor", "positive", "negative", "feature"}:
+                assert row[column] and type(row[column]) is str
+            if "completions" in row:
+                assert row["completions"] and all(type(step) is str for step in row["completions"])
+                assert [type(label) for label in row["labels"]] == [bool] * len(row["completions"])
             assert type(row.get("label", True)) is bool
             assert type(row.get("margin", 1.0)) is float
-            assert row["prompt"] == [{"role": m.role, "content": m.content} for m in event.screen.prompt]
+            if "prompt" in COLUMNS[view]:  # all of it, or up to an earlier turn
+                said = [{"role": m.role, "content": m.content} for m in event.screen.prompt]
+                assert row["prompt"] == said[: len(row["prompt"])]
     assert seen == set(feedback_type.views) or _needs_several(feedback_type, events, seen)
 
 

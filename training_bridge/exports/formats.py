@@ -3,6 +3,10 @@
     preference          {"prompt": [{"role", "content"}], "chosen": [...], "rejected": [...], "margin": 1.0}
     unpaired            {"prompt": [...], "completion": [...], "label": true}
     prompt_completion   {"prompt": [...], "completion": [...]}
+    stepwise            {"prompt": [...], "completions": ["First, ...", ...], "labels": [true, ...]}
+    prompt_only         {"prompt": [...]}
+    feature             {"prompt": [...], "chosen": [...], "rejected": [...], "feature": "formal"}   more of it, less of it
+    triplet             {"anchor": "...", "positive": "...", "negative": "..."}
 
 Every row also says where it comes from (event, submission, question, type, labeler, labeler_kind, round), and what else its
 type had to say stands in `extra`, as JSON text, so that all rows of a view have the same columns. Which answers give which
@@ -21,16 +25,11 @@ import orjson
 from django.utils import translation
 
 from feedback_types import registry
-from feedback_types.base import Event, FeedbackType
+from feedback_types.base import VIEWS, Event, FeedbackType
 from training_bridge.exports.files import OPTIONS, HashingFile
 from training_bridge.exports.reader import event_of
 from training_bridge.exports.texts import TextIndex
 
-VIEWS: Mapping[str, tuple[str, ...]] = {
-    "preference": ("prompt", "chosen", "rejected", "margin"),
-    "unpaired": ("prompt", "completion", "label"),
-    "prompt_completion": ("prompt", "completion"),
-}
 SPLITS = ("train", "test")
 
 

@@ -169,23 +169,23 @@ def build(
             data.dropped[f"{event.type}: not counted by its type"] += 1
             continue
         points = likelihood.points(event)
-        prompt = encoder.prompt(event.screen.prompt)
+        keys = [(encoder.prompt(p.prompt(event.screen)), p.text) for p in points]
         encoded = {
-            p.text: encoder.sequence(event.screen.prompt, p.text)
-            for p in points
-            if (prompt, p.text) not in known
+            key: encoder.sequence(p.prompt(event.screen), p.text)
+            for key, p in zip(keys, points, strict=True)
+            if key not in known
         }
         if not all(encoder.fits(s) for s in encoded.values()):
             data.dropped[f"{event.type}: longer than {encoder.max_length} tokens"] += 1
             continue
-        for text, sequence in encoded.items():
-            known[prompt, text] = len(data.sequences)
+        for key, sequence in encoded.items():
+            known[key] = len(data.sequences)
             data.sequences.append(sequence)
         places = []
-        for point in points:
-            number = known[prompt, point.text]
+        for key, point in zip(keys, points, strict=True):
+            number = known[key]
             places.append(Place(number, data.sequences[number].position(point.offset), point.head))
-        item = items.setdefault(event.item or str(prompt), len(items))
+        item = items.setdefault(event.item or str(event.screen.prompt), len(items))
         if item == len(data.items):
             data.items.append([])
         data.items[item].append(len(data.observations))

@@ -175,7 +175,7 @@ def points_of(
     for event in events:
         row = []
         for point in likelihood.points(event):
-            key = (event.screen.prompt, point.text)
+            key = (point.prompt(event.screen), point.text)
             if key not in known:
                 known[key] = len(sequences)
                 sequences.append(model.encoder.sequence(*key))

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from annotation.replay.sets import SETS, answers_on, merged
+from annotation.replay.sets import SETS, answers_on
+from annotation.replay.sets.finegrained_qa import merged
 from feedback_types.base import Message, Screen, ShownResponse
 from feedback_types.protocol import load_protocol
 
