@@ -61,6 +61,11 @@ urlpatterns = [
     path(
         "campaigns/<slug:slug>/label/<int:assignment_id>/heartbeat/", label.heartbeat, name="label_heartbeat"
     ),
+    path(
+        "campaigns/<slug:slug>/label/<int:assignment_id>/preview/<str:question>/",
+        label.preview,
+        name="label_preview",
+    ),
     path("campaigns/<slug:slug>/label/<int:assignment_id>/skip/", label.skip, name="label_skip"),
     path("campaigns/<slug:slug>/label/<int:assignment_id>/flag/", label.flag, name="label_flag"),
 ]

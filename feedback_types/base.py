@@ -352,6 +352,14 @@ class FeedbackType(ABC):
         """Rules that need the screen or the settings; the same for page and API. Raises InvalidPayload."""
         return None
 
+    def preview(self, asked: Mapping[str, str], screen: Screen, settings: Any) -> dict[str, Any]:
+        """What the widget asks while an answer is in the making: form fields (unprefixed) to JSON, and nothing is stored.
+
+        The page works without it: whatever is only known on the server is also told when the answer is sent.
+        Raises InvalidPayload; a type that has nothing to show always does.
+        """
+        raise InvalidPayload(_("This question shows nothing before it is answered."))
+
     @abstractmethod
     def summary(self, payload: Any, screen: Screen, settings: Any) -> str:
         """One line that a reviewer reads, translated; responses are named A, B, … in the order shown."""
@@ -380,6 +388,13 @@ class FeedbackType(ABC):
         """The observation model from the folder's `likelihood.py` (imports torch), or None for a text-only type."""
         module = f"{type(self).__module__}.likelihood"
         return import_module(module).likelihood if find_spec(module) else None
+
+    def reward(self, payload: Any) -> Callable[[str], float] | None:
+        """The reward that an answer states outright, as a function of any response text; None where it states none.
+
+        It runs without Django settings and without torch: labelers that are programs and training runs call it.
+        """
+        return None
 
     @abstractmethod
     def simulate(

@@ -4,6 +4,7 @@ GET  …/label/              the item on the screen              GET  …/label/
 POST …/label/17/           an answer; a script gets the item after the next in the same reply
 GET  …/label/undo/         the last answer, filled in; sending it adds a revision
 POST …/label/17/draft/  heartbeat/  skip/  flag/
+POST …/label/17/preview/better/     what a widget asks while the answer is in the making
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ from annotation.submissions import services as submission_services
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import form_data_of
 from annotation.views.assets import bundle_urls
+from annotation.views.brake import brake
 from annotation.views.contexts import assignment_context
 from annotation.views.pages import page, wants_json
 from feedback_types.base import InvalidPayload
 from feedback_types.protocol import read_form
 
 MAX_BEYOND = 4
+PREVIEWS_A_MINUTE = 240  # of one person: four a second are more than a hand asks for
 
 
 @page
@@ -195,6 +198,22 @@ def flag(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
     return redirect("label", slug)
 
 
+@page(methods=["POST"])
+def preview(request: HttpRequest, slug: str, assignment_id: int, question: str) -> HttpResponse:
+    """What the type of one question shows for an answer that is not finished; nothing is stored."""
+    assignment = _own(request, slug, assignment_id)
+    asked = next((q for q in protocol(assignment.protocol_id).questions if q.key == question), None)
+    if asked is None:
+        raise NotFound(_("There is no such question on this screen."))
+    brake("preview", _person(request).pk, most=PREVIEWS_A_MINUTE)
+    fields = {name: value for name, value in request.POST.items() if isinstance(value, str)}
+    try:
+        return JsonResponse(asked.type.preview(fields, screen_for(assignment), asked.settings))
+    except InvalidPayload as error:
+        sentences = " ".join(sentence for es in error.errors.values() for sentence in es)
+        raise Invalid(sentences, fields=error.errors) from error
+
+
 @page
 def token(request: HttpRequest, slug: str) -> HttpResponse:
     """A fresh CSRF token, after signing in in another tab made the page's own invalid; and whose session it is now."""
@@ -308,6 +327,7 @@ __all__ = [
     "heartbeat",
     "label",
     "next_item",
+    "preview",
     "skip",
     "submit",
     "token",

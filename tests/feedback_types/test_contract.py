@@ -389,6 +389,28 @@ def test_hostile_text_is_escaped(feedback_type: FeedbackType, example: Example) 
     assert "<script" not in html and "<img" not in html
 
 
+@of_valid
+def test_a_stated_reward_is_a_number_for_any_text(feedback_type: FeedbackType, example: Example) -> None:
+    stated = feedback_type.reward(read(feedback_type, example))
+    if stated is not None:
+        for text in ("", "Yes.", "歌德。👍🏽", "word " * 2000, example.screen.responses[0].text):
+            assert math.isfinite(stated(text)) and stated(text) == stated(text)
+
+
+@of_types
+def test_a_preview_is_words_or_json(feedback_type: FeedbackType) -> None:
+    """Nobody knows what a browser asks: rubbish is refused in words, never a crash."""
+    example = feedback_type.valid[0]
+    settings = feedback_type.settings(example.settings)
+    for asked in ({}, {"program": "9**9**9"}, {"x": "y" * 10_000}, {"choice": "\u0000"}):
+        try:
+            shown = feedback_type.preview(asked, example.screen, settings)
+        except InvalidPayload as error:
+            assert all(text.strip() for texts in error.errors.values() for text in texts)
+        else:
+            assert json.loads(json.dumps(shown)) == shown
+
+
 # --- Agreement and choice set ----------------------------------------------------------------------------------------
 
 

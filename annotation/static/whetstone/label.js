@@ -126,6 +126,13 @@
       this.screen.step(this, 1);
     }
 
+    /* What FeedbackType.preview says to these fields: {ok, data} or {ok: false, reason, data}. Nothing is stored. */
+    preview(fields) {
+      const reason = gettext("This is a preview; the server is not asked.");
+      if (isPreview) return Promise.resolve({ ok: false, isTemporary: true, reason });
+      return ask(`${this.screen.form.getAttribute("action")}preview/${this.key}/`, new URLSearchParams(fields));
+    }
+
     mount() {
       const factory = factories.get(this.element.dataset.type);
       this.widget = factory ? factory(this) : {};

@@ -10,6 +10,7 @@ from annotation.assignment.models import Assignment, Flag, Skip
 from annotation.assignment.services import lease_next
 from annotation.campaigns.services import close_campaign, pause_campaign
 from annotation.submissions.models import Submission
+from annotation.views import label as label_views
 from tests.cast import add_some_items, make_campaign, make_cast, send
 
 pytestmark = pytest.mark.django_db
@@ -279,6 +280,34 @@ def test_strangers_and_other_campaigns_see_nothing(cast, campaign):
         client = signed_in(who)
         method = client.post if path.endswith("heartbeat/") else client.get
         assert method(path).status_code == status, (who, path)
+
+
+def test_a_preview_is_for_the_holder_of_the_item_and_stores_nothing(cast, campaign):
+    assignment = leased(cast.lena, campaign)
+    path = address(campaign, assignment, "preview/better/")
+
+    reply = signed_in(cast.lena).post(path, {"choice": "1"}, **JSON)
+
+    # A comparison has nothing to show.
+    assert reply.status_code == 422 and "shows nothing" in reply.json()["message"]
+    assert signed_in(cast.otto).post(path, **JSON).status_code == 404
+    assert signed_in(cast.stan).post(path, **JSON).status_code == 404
+    other = address(campaign, assignment, "preview/no_such/")
+    assert signed_in(cast.lena).post(other, **JSON).status_code == 404
+    assert signed_in(cast.lena).get(path).status_code == 405
+    assert not Submission.objects.exists() and not Assignment.objects.get(pk=assignment.pk).draft
+
+
+def test_previews_have_a_limit(cast, campaign, monkeypatch):
+    monkeypatch.setattr(label_views, "PREVIEWS_A_MINUTE", 3)
+    path = address(campaign, leased(cast.lena, campaign), "preview/better/")
+    client = signed_in(cast.lena)
+
+    replies = [client.post(path, **JSON) for _ in range(8)]  # at least four of them in one minute
+
+    refused = [reply for reply in replies if reply.status_code == 429]
+    assert refused and {reply.status_code for reply in replies} == {422, 429}
+    assert 0 < int(refused[0]["Retry-After"]) <= 60 and refused[0].json()["code"] == "too_many"
 
 
 def test_signed_out_script_gets_401_and_a_person_the_sign_in_page(cast, campaign):

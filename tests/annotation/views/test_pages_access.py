@@ -130,6 +130,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "label_submit": (None, own(422), {}),
     "label_draft": (None, own(200), {"better": "1"}),
     "label_heartbeat": (None, own(200), {}),
+    "label_preview": (None, own(422), {}),  # a comparison shows nothing beforehand
     "label_skip": (None, own(302), {"reason": "unclear"}),
     "label_flag": (None, own(302), {"reason": "broken"}),
     # Research
@@ -234,6 +235,7 @@ class World:
             "submission_id": submission.pk,
             "assignment_id": lease.pk,
             "response_id": lease.response_order[0],
+            "question": "better",
         }
 
     def _research(self, cast: Cast) -> dict[str, Any]:
