@@ -82,9 +82,30 @@ class Screen:
                 return response
         raise InvalidPayload(f"Response {response_id} is not on this screen; choose one that is shown.")
 
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The assistant's turns before the responses, oldest first; empty when the prompt is a single question.
+
+        A type that judges each turn goes through these and then its response. `Turn.index` is what a likelihood's
+        `Point(turn=…)` takes, and what the page writes as `data-turn` on the message.
+        """
+        return tuple(
+            Turn(index, message.content)
+            for index, message in enumerate(self.prompt)
+            if message.role == "assistant"
+        )
+
     def letter(self, response_id: int) -> str:
         """What people call a response: A, B, … in the order shown."""
         return chr(ord("A") + [response.id for response in self.responses].index(response_id))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the assistant said earlier in the dialogue: message number `index` of the prompt, from 0."""
+
+    index: int
+    text: str
 
 
 class Target(StrEnum):
@@ -193,6 +214,11 @@ class Question:
     settings: Any
     title: str = ""
     required: bool = True
+
+    @property
+    def heading(self) -> str:
+        """What people read over it: its title, or else the name of its type."""
+        return self.title or str(self.type.label)
 
 
 @dataclass(frozen=True)
@@ -319,6 +345,60 @@ class FeedbackType(ABC):
     def needs_raw_text(self, settings: Any) -> bool:
         """Whether responses are shown as plain text, so that positions on screen are positions in the text."""
         return False
+
+    # What one question does to the others on its screen
+
+    def reveals(self, settings: Any) -> bool:
+        """Whether responses stay out of sight until this question has let them appear (a stream, say)."""
+        return False
+
+    def reads(self, settings: Any) -> bool:
+        """Whether the labeler needs the whole text of the responses, as they are, to answer."""
+        return not self.reveals(settings)
+
+    def rewrites(self, settings: Any) -> bool:
+        """Whether another text stands in a response's place once this question is answered."""
+        return False
+
+    def conflict(self, settings: Any, before: Sequence[Question], after: Sequence[Question]) -> str:
+        """Why this question cannot be asked beside the others of its protocol, in a sentence that says what to do; "" when
+        it can. Asked when a protocol is published, never of a stored one; an admin reads it at this question.
+
+        before, after: the questions that come earlier and later on the screen. A type asks them for what they declare
+        (`reveals`, `attributes`, …), never for a slug. A type with rules of its own lets these speak first:
+
+            def conflict(self, settings, before, after):
+                if said := super().conflict(settings, before, after):
+                    return said
+                if not any(q.type.attributes.intent == "Evaluative" for q in before):
+                    return _("This question explains a judgement; put one before it.")
+                return ""
+        """
+        if self.reveals(settings):
+            for other in (*before, *after):
+                if other.type.reveals(other.settings):
+                    return _(
+                        "It lets the responses appear, and so does “%(other)s”; keep one of the two."
+                    ) % {"other": other.heading}
+            for other in before:
+                if other.type.reads(other.settings):
+                    return _(
+                        "The responses are hidden until it has let them appear; put it before “%(other)s”, which needs "
+                        "their whole text."
+                    ) % {"other": other.heading}
+        if self.rewrites(settings):
+            for other in before:
+                if other.type.rewrites(other.settings):
+                    return _(
+                        "It puts another text in the place of a response, and so does “%(other)s”; keep one of the two."
+                    ) % {"other": other.heading}
+            for other in after:
+                if other.type.reads(other.settings) and not other.type.rewrites(other.settings):
+                    return _(
+                        "It puts another text in the place of a response; put it after “%(other)s”, which is about the "
+                        "responses as they are."
+                    ) % {"other": other.heading}
+        return ""
 
     def seconds(self, screen: Screen, settings: Any) -> float:
         """Labeler-seconds this question is assumed to take after reading (science.md 6.3); measured values replace it."""

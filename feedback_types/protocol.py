@@ -21,8 +21,12 @@ KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
 MAX_QUESTIONS = 8
 
 
-def load_protocol(raw: Any) -> tuple[Question, ...]:
-    """Questions from stored or posted JSON. Raises InvalidPayload naming the question and the setting."""
+def load_protocol(raw: Any, *, is_stored: bool = False) -> tuple[Question, ...]:
+    """Questions from JSON. Raises InvalidPayload naming the question and the setting.
+
+    is_stored: it was published once, so whether its questions go together is not asked again: a rule that came later
+    takes no answers away.
+    """
     if not isinstance(raw, list) or not raw:
         raise InvalidPayload({"protocol": [_("Ask at least one question.")]})
     if len(raw) > MAX_QUESTIONS:
@@ -73,19 +77,36 @@ def load_protocol(raw: Any) -> tuple[Question, ...]:
         questions.append(Question(key, feedback_type, settings, title, required))
     if errors:
         raise InvalidPayload(errors)
-    fewest, most = arity(questions)
-    if fewest > most:
-        raise InvalidPayload(
-            {
-                "protocol": [
-                    _(
-                        "These types cannot share a screen: one needs at least %(a)d responses, another takes at most %(b)d."
-                    )
-                    % {"a": fewest, "b": most}
-                ]
-            }
-        )
+    if not is_stored and (conflicts := _conflicts(questions)):
+        raise InvalidPayload({f"questions.{number}": [said] for number, said in conflicts.items()})
     return tuple(questions)
+
+
+def _conflicts(questions: Sequence[Question]) -> dict[int, str]:
+    """Number of a question, from 1 -> why it cannot share the screen with the others."""
+    found: dict[int, str] = {}
+    for number, question in enumerate(questions, start=1):
+        before, after = questions[: number - 1], questions[number:]
+        for other in before:
+            few, many = sorted((question, other), key=lambda q: q.type.arity)
+            if many.type.arity[0] > few.type.arity[1]:
+                words = {
+                    "many": many.heading,
+                    "a": many.type.arity[0],
+                    "few": few.heading,
+                    "b": few.type.arity[1],
+                }
+                found.setdefault(
+                    number,
+                    _(
+                        "These types cannot share a screen: “%(many)s” needs at least %(a)d responses, “%(few)s” "
+                        "takes at most %(b)d."
+                    )
+                    % words,
+                )
+        if said := question.type.conflict(question.settings, before, after):
+            found.setdefault(number, said)
+    return found
 
 
 def dump_protocol(questions: Sequence[Question]) -> list[dict[str, Any]]:

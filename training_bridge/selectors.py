@@ -202,7 +202,7 @@ def win_rate(round_: Round, policy: Checkpoint, against: Checkpoint) -> WinRate:
         if sorted(sides.values()) != [-1, 1]:
             continue
         if assignment.protocol_id not in questions:
-            loaded = load_protocol(assignment.protocol.questions_json)
+            loaded = load_protocol(assignment.protocol.questions_json, is_stored=True)
             questions[assignment.protocol_id] = {q.key: q for q in loaded}
         screen = Screen(
             tuple(Message(m["role"], m["content"]) for m in assignment.item.prompt.messages),

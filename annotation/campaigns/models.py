@@ -85,4 +85,4 @@ class Protocol(models.Model):
 
     @cached_property
     def questions(self) -> tuple[Question, ...]:
-        return load_protocol(self.questions_json)
+        return load_protocol(self.questions_json, is_stored=True)

@@ -102,10 +102,7 @@ def agreement(
     )
     for said in _answers(campaign, kinds, at_least=2):
         units[said.question, said.type.slug][said.item_id, said.target].append(said.payload)
-    titles = {
-        q.key: q.title or str(q.type.label)
-        for q in (campaign.protocol.questions if campaign.protocol else ())
-    }
+    titles = {q.key: q.heading for q in (campaign.protocol.questions if campaign.protocol else ())}
     places = {key: n for n, key in enumerate(titles)}
     found = []
     for (question, slug), answers in sorted(

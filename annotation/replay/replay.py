@@ -151,7 +151,7 @@ def _answer(
         tuple(Message(m["role"], m["content"]) for m in shown["prompt"]),
         tuple(ShownResponse(r["id"], r["text"]) for r in shown["responses"]),
     )
-    questions = load_protocol(shown["questions"])
+    questions = load_protocol(shown["questions"], is_stored=True)
     try:
         answers = answers_on(screen, questions, said)
         sent = person.post(

@@ -60,7 +60,7 @@ def summaries_of(submission: Submission) -> list[tuple[str, str]]:
         question = questions[answer.question]
         lines.append(
             (
-                question.title or str(question.type.label),
+                question.heading,
                 question.type.summary(answer.payload, screen, question.settings),
             )
         )

@@ -125,7 +125,7 @@ def _question(
         own += [e for name, es in errors.items() if name.startswith(start) and name not in shown for e in es]
     return {
         "question": question,
-        "title": question.title or question.type.label,
+        "title": question.heading,
         "settings_json": question.settings.model_dump_json(),
         "forms": bound,
         "keys": question.type.keys(question.settings),

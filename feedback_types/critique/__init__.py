@@ -9,7 +9,16 @@ import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from feedback_types.base import Attributes, Event, FeedbackType, Key, Screen, SyntheticLabeler, Target
+from feedback_types.base import (
+    Attributes,
+    Event,
+    FeedbackType,
+    Key,
+    Question,
+    Screen,
+    SyntheticLabeler,
+    Target,
+)
 from feedback_types.critique import agreement, export, form, offer
 from feedback_types.critique.examples import INVALID, VALID
 from feedback_types.critique.schema import OVERALL, CritiquePayload, CritiqueSettings
@@ -69,6 +78,16 @@ class Critique(FeedbackType):
 
     def needs_raw_text(self, settings: CritiqueSettings) -> bool:
         return bool(settings.categories)
+
+    def conflict(
+        self, settings: CritiqueSettings, before: Sequence[Question], after: Sequence[Question]
+    ) -> str:
+        marks = [q for q in before if q.type is self and q.settings.categories]
+        if settings.categories and marks:
+            return _("Words are marked in “%(other)s” already; ask for all categories there.") % {
+                "other": marks[0].heading
+            }
+        return super().conflict(settings, before, after)
 
     def seconds(self, screen: Screen, settings: CritiqueSettings) -> float:
         scales = len(settings.criteria) + (settings.verdict != "off")

@@ -57,6 +57,9 @@ class EStop(FeedbackType):
         reasons = [Key(str(n), str(REASONS[r])) for n, r in enumerate(settings.reasons, start=1)]
         return [*start, Key("Esc", _("Stop")), *reasons]
 
+    def reveals(self, settings: EStopSettings) -> bool:
+        return True
+
     def seconds(self, screen: Screen, settings: EStopSettings) -> float:
         return 2.0 * len(screen.responses)
 

@@ -62,6 +62,9 @@ class Improvement(FeedbackType):
             Key("n", _("No, not better")),
         ]
 
+    def rewrites(self, settings: ImprovementSettings) -> bool:
+        return True
+
     def seconds(self, screen: Screen, settings: ImprovementSettings) -> float:
         return 45.0
 

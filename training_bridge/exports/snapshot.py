@@ -306,7 +306,7 @@ def native_rows(source: cut.Cut, prompts: TextIndex) -> Iterator[dict[str, Any]]
     questions = {
         (number, q.key): (q.settings.model_dump(mode="json"), q.required)
         for number, raw in source.all(cut.PROTOCOLS)
-        for q in load_protocol(orjson.loads(raw))
+        for q in load_protocol(orjson.loads(raw), is_stored=True)
     }
     names = {pk: pseudonym(key, source.campaign_id) for pk, key in source.all(cut.LABELERS)}
     campaign = source.campaign_id

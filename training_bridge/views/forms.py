@@ -63,7 +63,7 @@ class SnapshotForm(forms.Form):
         numbers = campaign.items.values_list("round_number", flat=True).distinct().order_by("round_number")
         self.fields["rounds"].choices = [(n, n) for n in numbers]  # type: ignore[attr-defined]
         questions = campaign.protocol.questions if campaign.protocol else ()
-        self.fields["questions"].choices = [(q.key, q.title or q.type.label) for q in questions]  # type: ignore[attr-defined]
+        self.fields["questions"].choices = [(q.key, q.heading) for q in questions]  # type: ignore[attr-defined]
         for name in ("rounds", "questions"):
             if len(self.fields[name].choices) < 2:  # type: ignore[attr-defined]
                 del self.fields[name]  # nothing to choose
