@@ -259,7 +259,9 @@ class SyntheticLabeler:
         lapse: probability in [0, 1] of an answer drawn uniformly from the choice set.
         parameters: values for the type's likelihood parameters (name -> number or sequence); missing names take
             their initial value.
-        rewrite: candidate rewrites of a text, for types in which the labeler writes.
+        rewrite: candidate rewrites of a text, for types in which the labeler changes one.
+        write: (prompt, beginning, beta, generator) -> a whole text that starts with `beginning`, drawn from where the
+            responses come from with its density times exp(beta * reward); for types in which the labeler writes one.
     """
 
     value: Callable[[tuple[Message, ...], str, int | None, str], float]
@@ -267,6 +269,7 @@ class SyntheticLabeler:
     lapse: float = 0.0
     parameters: Mapping[str, Any] = field(default_factory=dict)
     rewrite: Callable[[tuple[Message, ...], str], Sequence[str]] | None = None
+    write: Callable[[tuple[Message, ...], str, float, np.random.Generator], str] | None = None
 
 
 # --- Forms -----------------------------------------------------------------------------------------------------------
@@ -345,6 +348,10 @@ class FeedbackType(ABC):
     def needs_raw_text(self, settings: Any) -> bool:
         """Whether responses are shown as plain text, so that positions on screen are positions in the text."""
         return False
+
+    def shows_responses(self, settings: Any) -> bool:
+        """Whether the labeler reads the responses. Where no question of a screen shows them, page and API leave them out."""
+        return True
 
     # What one question does to the others on its screen
 
@@ -436,6 +443,7 @@ class FeedbackType(ABC):
         """What the widget asks while an answer is in the making: form fields (unprefixed) to JSON, and nothing is stored.
 
         The page works without it: whatever is only known on the server is also told when the answer is sent.
+        A text under "markdown" is joined by "html": the text as the page shows responses.
         Raises InvalidPayload; a type that has nothing to show always does.
         """
         raise InvalidPayload(_("This question shows nothing before it is answered."))

@@ -64,6 +64,16 @@ class Likelihood(ABC):
         """Whether the event says anything under this law (a slip of the key does not)."""
         return True
 
+    def recovered(self, scores: Tensor) -> Tensor:
+        """What can be learned about responses of one prompt, to be compared with the truth in its order.
+
+        Args:
+            scores: (m, heads) float; of m responses at their end, heads in the order of their names, "reward" first.
+        Returns: (k,) float, the same k for the same m. The scores of the first head, unless the law leaves them open (an
+            embedding is known up to a rotation, so that only distances can be).
+        """
+        return scores[:, 0]
+
     @abstractmethod
     def points(self, event: Event) -> Sequence[Point]:
         """The scores this event needs, in the order in which `log_likelihood` reads them; at least one."""

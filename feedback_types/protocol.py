@@ -128,6 +128,11 @@ def arity(questions: Sequence[Question]) -> tuple[int, int]:
     return max(q.type.arity[0] for q in questions), min(q.type.arity[1] for q in questions)
 
 
+def shows_responses(questions: Sequence[Question]) -> bool:
+    """Whether anything that is asked lets the labeler read the responses."""
+    return any(q.type.shows_responses(q.settings) for q in questions)
+
+
 def prefix(question: Question, target: int | None) -> str:
     """Form prefix of one target of one question: `better` or `grade-17`."""
     return question.key if target is None else f"{question.key}-{target}"

@@ -85,6 +85,26 @@ class World:
         low, high = self.sentences
         return " ".join(self.sentence(rng) for _ in range(rng.integers(low, high + 1)))
 
+    def write(self, prompt: Prompt, beginning: str, beta: float, rng: np.random.Generator) -> str:
+        """A text that starts with `beginning` (whole sentences), drawn exactly from density(text) * exp(beta * reward).
+
+        The reward is a sum over words, so words, their number in a sentence and the number of sentences can be drawn one
+        after another: each word with weight exp(beta * its reward), k words with weight Z^k for the mean weight Z.
+        """
+        words = np.tanh(self.word_features + 0.7 * self.topic(prompt[-1].content)) @ self.truth("reward") / 4
+        weight = np.exp(beta * words)
+        number = weight.mean() ** np.arange(3, 6)
+        low, high = self.sentences
+        begun = beginning.count(".")
+        more = np.arange(max(low - begun, 1), high - begun + 1)
+        chosen = rng.choice(more, p=_share(number.mean() ** more))
+        written = []
+        for _ in range(chosen):
+            size = rng.choice(np.arange(3, 6), p=_share(number))
+            picked = rng.choice(len(words), size=size, p=_share(weight))
+            written.append(" ".join(self.vocabulary[word] for word in picked).capitalize() + ".")
+        return " ".join([beginning.strip(), *written]).strip()
+
     def sentence(self, rng: np.random.Generator) -> str:
         words = rng.integers(len(self.vocabulary), size=rng.integers(3, 6))
         return " ".join(self.vocabulary[word] for word in words).capitalize() + "."
@@ -137,6 +157,10 @@ class World:
         return float(self.features(prompt, text, offset) @ self.truth(head))
 
 
+def _share(weights: np.ndarray) -> np.ndarray:
+    return weights / weights.sum()
+
+
 # --- Labelers and their answers --------------------------------------------------------------------------------------
 
 
@@ -166,6 +190,7 @@ def crew(
                 },
             },
             rewrite=world.rewrite,
+            write=world.write,
         )
         for beta in betas
     ]
@@ -198,11 +223,18 @@ def _short(value: Any) -> str:
 
 
 def cases(feedback_type: FeedbackType) -> list[Case]:
-    """The ways of asking that the type's own examples show."""
+    """The ways of asking that the type's own examples show, and about which its law says something."""
+    law = feedback_type.likelihood
     found: dict[str, Case] = {}
     for example in feedback_type.valid:
-        case = Case(feedback_type, feedback_type.settings(example.settings), len(example.screen.responses))
-        found.setdefault(case.name, case)
+        settings, payload = feedback_type.settings(example.settings), feedback_type.load(example.payload)
+        offered = feedback_type.choice_set(example.screen, settings, payload)
+        event = Event(
+            "", feedback_type.slug, "", "q", example.screen, example.target, payload, settings, offered
+        )
+        if law is None or law.usable(event):
+            case = Case(feedback_type, settings, len(example.screen.responses))
+            found.setdefault(case.name, case)
     return list(found.values())
 
 
@@ -408,7 +440,8 @@ class Trial:
 class Recovery:
     """What was learned from n answers.
 
-    spearman: mean over new prompts of the rank correlation of learned and true reward of eight responses.
+    spearman: mean over new prompts of the rank correlation of learned and true reward of eight responses (or of what
+        else the law says can be recovered of them).
     beta: rank correlation of learned and true rationality of the labelers who look.
     auc: probability that a labeler who looks is trusted more than one who does not.
     """
@@ -430,13 +463,15 @@ class Learner:
     heads: list[str] = field(default_factory=list)
 
     def fit(self, steps: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights of the first head, (labelers,) beta and lapse."""
+        """(heads, width) weights, (labelers,) beta and lapse."""
         self.heads = sorted(
             {head for data in self.data.values() for head in data.heads}, key=lambda h: (h != "reward", h)
         )
-        weights = torch.full(
-            (len(self.heads), self.world.width), 1e-3, dtype=torch.float64, requires_grad=True
-        )
+        weights = torch.full((len(self.heads), self.world.width), 1e-3, dtype=torch.float64)
+        # Heads that a law treats alike would stay alike if they started so.
+        chance = torch.Generator().manual_seed(0)
+        weights[1:] += 0.1 * torch.randn(weights[1:].shape, generator=chance, dtype=torch.float64)
+        weights.requires_grad_()
         rationality = torch.zeros(self.labelers, dtype=torch.float64, requires_grad=True)
         careless = torch.full((self.labelers,), -3.0, dtype=torch.float64, requires_grad=True)
         level = {
@@ -481,8 +516,11 @@ class Learner:
             return total
 
         optimiser.step(loss)
-        lead = weights.detach().numpy()[0]  # the reward, where any of the answers is about it
-        return lead, torch.exp(rationality).detach().numpy(), torch.sigmoid(careless).detach().numpy()
+        return (
+            weights.detach().numpy(),
+            torch.exp(rationality).detach().numpy(),
+            torch.sigmoid(careless).detach().numpy(),
+        )
 
 
 def recovery(
@@ -514,11 +552,17 @@ def recovery(
             )
         learner = Learner(world, data, labelers)
         weights, beta, lapse = learner.fit()
-        true = world.truth(learner.heads[0])
+        # The reward where any of the answers is about it; of several laws the first that reads it says what to compare.
+        lead = next(each for each in data.values() if learner.heads[0] in each.heads)
+        learned = weights[[learner.heads.index(head) for head in lead.heads]]
+        true = np.stack([world.truth(head) for head in lead.heads])
         ranks = []
         for screen in tests:
             features = np.array([world.features(screen.prompt, r.text, None) for r in screen.responses])
-            ranks.append(spearman(features @ weights, features @ true))
+            recovered, truth = (
+                lead.law.recovered(torch.from_numpy(features @ each.T)).numpy() for each in (learned, true)
+            )
+            ranks.append(spearman(recovered, truth))
         trust = beta * (1 - lapse)
         wins = [float(trust[i] > trust[j]) for i in np.flatnonzero(looks) for j in np.flatnonzero(~looks)]
         auc = float(np.mean(wins)) if wins else math.nan

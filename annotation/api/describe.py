@@ -14,7 +14,7 @@ from annotation.items.models import Item
 from annotation.items.selectors import item_state
 from annotation.submissions.models import Feedback, Submission
 from feedback_types.base import Screen
-from feedback_types.protocol import dump_protocol
+from feedback_types.protocol import dump_protocol, shows_responses
 
 
 def time(value: Any) -> str | None:
@@ -63,7 +63,10 @@ def assignment(row: Assignment, screen: Screen | None = None) -> dict[str, Any]:
         "guidelines_version": guidelines(row.guidelines_id).number,
         "questions": dump_protocol(asked.questions),
         "prompt": [{"role": m.role, "content": m.content} for m in screen.prompt],
-        "responses": [{"id": r.id, "text": r.text} for r in screen.responses],
+        "responses": [
+            {"id": r.id, "text": r.text}
+            for r in (screen.responses if shows_responses(asked.questions) else ())
+        ],
         "draft": row.draft,
     }
 

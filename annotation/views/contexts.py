@@ -15,7 +15,7 @@ from annotation.assignment.selectors import guidelines, protocol, screen_for
 from annotation.campaigns.models import Campaign
 from annotation.rendering import render_markdown
 from feedback_types.base import Question, Screen
-from feedback_types.protocol import forms, prefix
+from feedback_types.protocol import forms, prefix, shows_responses
 
 TURNS_SHOWN = 3  # the last turns of a conversation; the earlier ones are folded
 
@@ -46,7 +46,7 @@ def screen_context(
         "is_raw": is_raw,
         "responses": [
             {"id": r.id, "label": labels[r.id], "text": r.text, "html": render_markdown(r.text)}
-            for r in screen.responses
+            for r in (screen.responses if shows_responses(questions) else ())
         ],
         "questions": [_question(q, screen, data, initial, errors or {}) for q in questions],
         "skip_reasons": SkipReason.choices,

@@ -28,6 +28,7 @@ from annotation.assignment.selectors import guidelines, protocol, screen_for
 from annotation.campaigns.models import Campaign, Guidelines
 from annotation.errors import Conflict, Invalid, NotFound
 from annotation.people.models import User
+from annotation.rendering import render_markdown
 from annotation.submissions import services as submission_services
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import form_data_of
@@ -208,10 +209,13 @@ def preview(request: HttpRequest, slug: str, assignment_id: int, question: str) 
     brake("preview", _person(request).pk, most=PREVIEWS_A_MINUTE)
     fields = {name: value for name, value in request.POST.items() if isinstance(value, str)}
     try:
-        return JsonResponse(asked.type.preview(fields, screen_for(assignment), asked.settings))
+        shown = asked.type.preview(fields, screen_for(assignment), asked.settings)
     except InvalidPayload as error:
         sentences = " ".join(sentence for es in error.errors.values() for sentence in es)
         raise Invalid(sentences, fields=error.errors) from error
+    if "markdown" in shown:
+        shown = {**shown, "html": render_markdown(shown["markdown"])}
+    return JsonResponse(shown)
 
 
 @page

@@ -103,7 +103,7 @@ def test_points_lie_in_the_text(feedback_type: FeedbackType) -> None:
                 "span",
                 "tag",
                 "feature",
-                "embedding",
+                "similarity",
             }
 
 
@@ -172,6 +172,34 @@ def test_more_answers_find_the_truth(case: science.Case) -> None:
     assert many.spearman > 0.85
     assert many.beta > 0.5
     assert many.auc > 0.9
+
+
+def test_a_labeler_writes_what_the_world_says() -> None:
+    """The mean reward of what is written is that of the world's texts weighted by exp(beta * reward)."""
+    world, rng, beta = science.World(4), np.random.default_rng(4), 0.8
+    prompt = world.screen(rng, 1).prompt
+
+    def reward(text: str) -> float:
+        return world.value(prompt, text, None, "reward")
+
+    rewards = np.array([reward(world.text(rng)) for _ in range(20_000)])
+    weights = np.exp(beta * rewards)
+    expected = float(rewards @ weights / weights.sum())
+    written = [world.write(prompt, "", beta, rng) for _ in range(4000)]
+    found = np.array([reward(text) for text in written])
+    assert found.mean() == pytest.approx(expected, abs=5 * found.std() / 60)
+    assert expected > rewards.mean() + 0.5
+    begun = world.text(rng).partition(". ")[0] + "."
+    continued = [world.write(prompt, begun, 0.0, rng) for _ in range(2000)]
+    assert all(text.startswith(f"{begun} ") for text in continued)
+    # Without a taste the number of sentences stays as it was: 3 to 6, each as likely.
+    counts = np.bincount([text.count(".") for text in continued], minlength=7)[3:]
+    assert counts.sum() == 2000 and counts == pytest.approx(500, abs=100)
+
+
+def test_what_is_recovered_is_the_first_head_unless_a_law_says_otherwise() -> None:
+    scores = torch.tensor([[1.0, 5.0], [2.0, 4.0]])
+    assert law_of(registry.get("comparison")).recovered(scores).tolist() == [1.0, 2.0]
 
 
 def test_two_questions_on_one_read_beat_one() -> None:
