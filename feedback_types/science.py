@@ -73,8 +73,17 @@ class World:
         self._ids = 0
         self.traces = lru_cache(maxsize=50_000)(self._traces)
 
-    def screen(self, rng: np.random.Generator, responses: int) -> Screen:
-        prompt = (Message("user", f"Topic {rng.integers(10_000)}"),)
+    def screen(self, rng: np.random.Generator, responses: int, turns: int = 0) -> Screen:
+        """Some responses to one prompt; `turns` is how many the assistant took before them."""
+        before = np.random.default_rng(
+            [self.seed, 4, self._ids]
+        )  # of its own: the rest stays as it is without turns
+        earlier = [
+            Message(role, text)
+            for _ in range(turns)
+            for role, text in (("user", f"Topic {before.integers(10_000)}"), ("assistant", self.text(before)))
+        ]
+        prompt = (*earlier, Message("user", f"Topic {rng.integers(10_000)}"))
         shown = []
         for _ in range(responses):
             self._ids += 1
@@ -204,11 +213,12 @@ def _near(initial: float | tuple[float, ...], sd: float, rng: np.random.Generato
 
 @dataclass(frozen=True)
 class Case:
-    """One way of asking: a type under some settings, on screens with some number of responses."""
+    """One way of asking: a type under some settings, on screens with some number of responses and of earlier turns."""
 
     type: FeedbackType
     settings: Any
     responses: int
+    turns: int = 0
 
     @property
     def name(self) -> str:
@@ -233,7 +243,7 @@ def cases(feedback_type: FeedbackType) -> list[Case]:
             "", feedback_type.slug, "", "q", example.screen, example.target, payload, settings, offered
         )
         if law is None or law.usable(event):
-            case = Case(feedback_type, settings, len(example.screen.responses))
+            case = Case(feedback_type, settings, len(example.screen.responses), len(example.screen.turns))
             found.setdefault(case.name, case)
     return list(found.values())
 
@@ -245,7 +255,7 @@ def answers(
     number = 0
     while True:
         who = number % len(labelers)
-        screen = world.screen(rng, case.responses)
+        screen = world.screen(rng, case.responses, case.turns)
         for target, payload in case.type.simulate(screen, case.settings, labelers[who], rng):
             yield Event(
                 id=str(number),
