@@ -20,6 +20,7 @@ from annotation.campaigns.models import Campaign
 from annotation.errors import Forbidden, NotFound
 from annotation.items.models import Item
 from annotation.people.models import Membership, Role, User
+from annotation.queries import the_one
 from annotation.submissions.models import Submission
 
 # Which roles open which door; an admin may also look where reviewers and researchers look.
@@ -95,16 +96,14 @@ def may_administer_site(user: Any) -> None:
 def assignment_for(user: Any, assignment_id: int) -> Assignment:
     """The labeler's own assignment, with campaign, item and prompt, while they are a labeler there."""
     if _is_person(user) and _fits_bigint(assignment_id):
-        assignment = (
+        assignment = the_one(
             Assignment.objects.filter(
                 pk=assignment_id,
                 labeler_id=user.pk,
                 campaign__memberships__user_id=user.pk,
                 campaign__memberships__role=Role.LABELER,
                 campaign__memberships__suspended_at__isnull=True,
-            )
-            .select_related("campaign", "item__prompt")
-            .first()
+            ).select_related("campaign", "item__prompt")
         )
         if assignment is not None:
             return assignment
@@ -114,10 +113,10 @@ def assignment_for(user: Any, assignment_id: int) -> Assignment:
 def submission_for(user: Any, submission_id: Any) -> Submission:
     """The labeler's own submission, or any one for those who oversee its campaign."""
     if _is_person(user):
-        submission = (
-            Submission.objects.filter(pk=submission_id)
-            .select_related("campaign", "assignment", "item__prompt")
-            .first()
+        submission = the_one(
+            Submission.objects.filter(pk=submission_id).select_related(
+                "campaign", "assignment", "item__prompt"
+            )
         )
         if submission is not None:
             roles = roles_in(user, submission.campaign_id)
@@ -129,7 +128,7 @@ def submission_for(user: Any, submission_id: Any) -> Submission:
 def item_for_overseer(user: Any, item_id: int) -> Item:
     """An item with its campaign and prompt, for those who oversee the campaign."""
     if _is_person(user) and _fits_bigint(item_id):
-        item = Item.objects.filter(pk=item_id).select_related("campaign", "prompt").first()
+        item = the_one(Item.objects.filter(pk=item_id).select_related("campaign", "prompt"))
         if item is not None and roles_in(user, item.campaign_id) & OVERSEE:
             return item
     raise NotFound(_("There is no such item for you."))
@@ -149,7 +148,7 @@ def roles_in(user: Any, campaign_id: int) -> frozenset[str]:
 
 def _campaign(user: Any, slug: str, wanted: frozenset[str]) -> Campaign:
     campaign = (
-        _with_roles(user).filter(slug=slug).first() if _is_person(user) and "\x00" not in slug else None
+        the_one(_with_roles(user).filter(slug=slug)) if _is_person(user) and "\x00" not in slug else None
     )
     roles = set(campaign.my_roles) if campaign else set()  # type: ignore[attr-defined]
     if campaign is None or not roles:

@@ -94,6 +94,7 @@ def _measure(places: Any, web: Any, n: int, cycles: int) -> dict[str, Any]:
     wall, after = time.perf_counter() - began, _cpu(web, places)
     statements = _statements(places, lambda: _cycles(clients, held, 10), 10)
     explained = _explain(campaign, labelers[0])
+    bare = _bare_request(clients[0], web)
     for client in clients:
         client.close()
     return {
@@ -101,6 +102,7 @@ def _measure(places: Any, web: Any, n: int, cycles: int) -> dict[str, Any]:
         "CPU ms per cycle": round(sum(a - b for a, b in zip(after, before, strict=True)) * 1000 / cycles, 2),
         "  of which web": round((after[0] - before[0]) * 1000 / cycles, 2),
         "  of which PostgreSQL": round((after[1] - before[1]) * 1000 / cycles, 2),
+        "CPU ms of a bare request": round(bare * 1000, 2),  # how fast this machine is today
         "statements per cycle": statements,
         "p50 ms": round(statistics.median(latencies) * 1000, 1),
         "p95 ms": round(statistics.quantiles(latencies, n=20)[18] * 1000, 1),
@@ -256,6 +258,14 @@ def _cpu(web: Web, places: Any) -> tuple[float, float]:
     postmaster = int(pid_file.read_text().split()[0])
     own, ended = _times(postmaster)
     return _times(web.process.pid)[0], own + ended + sum(_times(child)[0] for child in _children(postmaster))
+
+
+def _bare_request(client: httpx.Client, web: Web, requests: int = 300) -> float:
+    """CPU seconds of the web process for a request that does next to nothing: to tell the code from the machine."""
+    before = _times(web.process.pid)[0]
+    for _turn in range(requests):
+        client.get("/healthz").raise_for_status()
+    return (_times(web.process.pid)[0] - before) / requests
 
 
 def _times(pid: int) -> tuple[float, float]:

@@ -2,12 +2,14 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 from annotation.project import embedded
+from annotation.project.handler import Handler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotation.project.settings")
 os.environ.setdefault("WHETSTONE_STATEMENT_TIMEOUT_S", "30")
 
 leases = embedded.ensure_running("postgres", "valkey")  # held for the life of the process
-application = get_asgi_application()
+django.setup(set_prefix=False)
+application = Handler()
