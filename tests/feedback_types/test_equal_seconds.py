@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from feedback_types.equal_seconds import ALONE, PROTOCOLS, READ_S, Outcome, Protocol, budgeted, difference, table
+from feedback_types.equal_seconds import (
+    ALONE,
+    PROTOCOLS,
+    READ_S,
+    Outcome,
+    Protocol,
+    budgeted,
+    difference,
+    table,
+)
 
 
 def test_a_budget_buys_whole_screens_of_reading_and_asking() -> None:

@@ -58,6 +58,7 @@ def as_text(result: Result) -> str:
             lines.append(
                 f"  {arm['arm']:<24}{arm['screens']:>4} screens {arm['labeler_seconds']:>6} s   "
                 f"rank correlation {interval(arm['spearman'])}   pairs {interval(arm['accuracy'])}"
+                + (f"   gain {interval(arm['gain'])}" if arm.get("gain") else "")
             )
     if result.reliability:
         lines += ["", "Labelers: true rationality, estimate, lapse"]
@@ -114,7 +115,12 @@ def as_html(result: Result) -> str:
             for r in result.rounds
         ],
         "arm_rows": [
-            {**a, "spearman": interval(a["spearman"]), "accuracy": interval(a["accuracy"])}
+            {
+                **a,
+                "spearman": interval(a["spearman"]),
+                "accuracy": interval(a["accuracy"]),
+                "gain": interval(a["gain"]) if a.get("gain") else "",
+            }
             for a in result.arms
         ],
         "judged": interval(dict(result.judged)) if result.judged else "",

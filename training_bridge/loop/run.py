@@ -8,17 +8,13 @@ Beside it, reward models learned from parts of the same answers at equal labeler
 from __future__ import annotations
 
 import datetime as dt
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.utils.text import slugify
 
 from annotation.campaigns.models import Campaign
@@ -26,18 +22,14 @@ from annotation.campaigns.services import create_campaign, open_campaign
 from annotation.items.models import Item, Response
 from annotation.people.models import Role, User
 from annotation.people.services import grant_role
-from annotation.submissions.models import Feedback, Submission
-from training_bridge.exports.filters import Filters
-from training_bridge.exports.split import split_of
-from training_bridge.loop.people import ITEM, SCALE, Person, crowd, work
-from training_bridge.models import Checkpoint, Round, Run, Snapshot
-from training_bridge.policy import corpus
+from annotation.submissions.models import Feedback
+from training_bridge.loop.arms import compare_arms
+from training_bridge.loop.figures import bootstrap, difference
+from training_bridge.loop.people import ITEM, Person, crowd, work
+from training_bridge.models import Round, Run
 from training_bridge.policy.tastes import TASTES
-from training_bridge.reward_model.config import TrainParameters
-from training_bridge.services.default_policy import fill_with_answers, prepare_default_policy, run_here
+from training_bridge.services.default_policy import fill_with_answers, prepare_default_policy
 from training_bridge.services.rounds import next_round, refresh_policy, train_reward
-from training_bridge.services.runs import start_run
-from training_bridge.services.snapshots import take_snapshot
 
 __all__ = ["ITEM", "Plan", "run_loop"]
 
@@ -50,7 +42,6 @@ PROTOCOL = [
     {"key": GRADE, "type": "critique", "title": "How good is it?", "settings": {"criteria": ["overall"]}},
     {"key": EDIT, "type": "improvement", "title": "Make one better", "required": False},
 ]
-ARM_STEPS, HELD_OUT_PROMPTS, HELD_OUT_ANSWERS = 60, 80, 4
 # Which questions each reward model of the comparison learns from; all get the same labeler-seconds.
 ARMS = {
     "comparisons alone": (COMPARE,),
@@ -132,7 +123,9 @@ def run_loop(url: str, plan: Plan, *, say: Say, live: Live) -> Result:
     stage("snapshot and reward model", _in_words(result.rounds[0]["reward_model"]))
 
     if plan.arms:
-        result.arms = _compare_arms(campaign, admin, log, policy, plan, live)
+        result.arms = compare_arms(
+            campaign, admin, log, policy, ARMS, taste=plan.taste, seed=plan.seed, wait=_wait, live=live
+        )
         stage("reward models at equal labeler-seconds", f"{len(result.arms)} models")
 
     refresh_policy(round_=_round(campaign, 1), actor=admin, method=plan.refresh)
@@ -322,7 +315,7 @@ def _judged(second: Round) -> dict[str, Any]:
         mine, other = payload["ranks"][ours], payload["ranks"][1 - ours]
         by_item.setdefault(item_id, []).append(0.5 if mine == other else float(mine < other))
     means = np.array([np.mean(values) for values in by_item.values()])
-    return {"items": len(means), "answers": sum(map(len, by_item.values())), **_bootstrap(means)}
+    return {"items": len(means), "answers": sum(map(len, by_item.values())), **bootstrap(means)}
 
 
 def _tastes(campaign: Campaign, plan: Plan) -> dict[str, Any]:
@@ -339,9 +332,9 @@ def _tastes(campaign: Campaign, plan: Plan) -> dict[str, Any]:
         figures[name] = {
             "label": taste.label,
             "wanted": name == plan.taste,
-            "before": _bootstrap(before),
-            "after": _bootstrap(after),
-            "moved": _difference(before, after),
+            "before": bootstrap(before),
+            "after": bootstrap(after),
+            "moved": difference(before, after),
         }
     return figures
 
@@ -363,187 +356,3 @@ def _samples(second: Round, n: int = 8) -> list[dict[str, str]]:
             }
         )
     return samples
-
-
-# --- Equal labeler-seconds -------------------------------------------------------------------------------------------
-
-
-def _compare_arms(
-    campaign: Campaign,
-    admin: User,
-    log: Sequence[Mapping[str, float]],
-    parent: Checkpoint,
-    plan: Plan,
-    live: Live,
-) -> list[dict[str, Any]]:
-    """A reward model for each arm: all that comparisons alone cost is spent on fewer screens with more answers each.
-
-    Each takes the same number of optimiser steps, and is judged by the truth on fresh answers to prompts nobody saw.
-    """
-    budget = sum(_cost(spent, ARMS["comparisons alone"]) for spent in log)
-    arrived = list(
-        Submission.objects.filter(campaign=campaign, revision=0, item__round_number=1)
-        .order_by("submitted_at", "id")
-        .values_list("submitted_at", flat=True)
-    )
-    texts = _held_out(parent, plan.seed, live)
-    rows = []
-    for name, questions in ARMS.items():
-        screens = _affordable(log, questions, budget)
-        taken = take_snapshot(
-            campaign=campaign,
-            actor=admin,
-            filters={"questions": list(questions), "submitted_until": arrived[screens - 1]},
-        )
-        run = start_run(
-            campaign=campaign,
-            actor=admin,
-            method="reward_model",
-            config={"epochs": _epochs(campaign, arrived[screens - 1])},
-            seed=plan.seed,
-            snapshot=taken,
-            parent=parent,
-        )
-        _wait(run, live)
-        rewards = _score(run, texts, live)
-        rows.append(
-            {
-                "arm": name,
-                "questions": list(questions),
-                "screens": screens,
-                "labeler_seconds": round(sum(_cost(spent, questions) for spent in log[:screens])),
-                **_against_truth(texts, rewards, plan.taste),
-                "snapshot": Snapshot.objects.get(pk=taken.pk).sha256,
-            }
-        )
-    return rows
-
-
-def _cost(spent: Mapping[str, float], questions: Sequence[str]) -> float:
-    return spent["reading"] + sum(spent.get(question, 0.0) for question in questions)
-
-
-def _affordable(log: Sequence[Mapping[str, float]], questions: Sequence[str], budget: float) -> int:
-    """How many of the first screens the budget pays for under these questions; at least one."""
-    total = 0.0
-    for n, spent in enumerate(log):
-        total += _cost(spent, questions)
-        if total > budget * (1 + 1e-9):
-            return max(1, n)
-    return len(log)
-
-
-def _epochs(campaign: Campaign, until: dt.datetime) -> float:
-    """Passes over the items answered until then that make ARM_STEPS optimiser steps."""
-    answered = Submission.objects.filter(campaign=campaign, item__round_number=1, submitted_at__lte=until)
-    prompts = Item.objects.filter(pk__in=answered.values("item")).values_list("prompt__messages", flat=True)
-    trained = sum(split_of(messages, Filters.read({}).test_percent) == "train" for messages in prompts)
-    return min(100.0, round(ARM_STEPS * TrainParameters().batch_items / max(1, trained), 2))
-
-
-def _held_out(policy: Checkpoint, seed: int, live: Live) -> list[tuple[int, list[dict[str, str]], str]]:
-    """(number of the prompt, messages, text): fresh answers of the policy to prompts that no campaign and no corpus has."""
-    directory = settings.RUN_DIR / f"loop-held-out-{policy.pk}-{seed}"
-    directory.mkdir(parents=True, exist_ok=True)
-    asked = [[{"role": "user", "content": text}] for text in corpus.prompts("held_out")[:HELD_OUT_PROMPTS]]
-    with open(directory / "prompts.jsonl", "w", encoding="utf-8") as file:
-        for number, messages in enumerate(asked):
-            file.write(json.dumps({"id": str(number), "messages": messages}) + "\n")
-    config = {
-        "method": "sample",
-        "seed": seed,
-        "parent": {"path": policy.path, "sha256": policy.sha256},
-        "input": "prompts.jsonl",
-        "parameters": {"n": HELD_OUT_ANSWERS},
-    }
-    run_here("training_bridge.policy.sample", directory, config, live)
-    with open(directory / "result" / "responses.jsonl", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    return [(int(row["id"]), asked[int(row["id"])], row["text"]) for row in rows]
-
-
-def _score(run: Run, texts: Sequence[tuple[int, list[dict[str, str]], str]], live: Live) -> list[float]:
-    """Rewards of texts by the program that scores, which runs in a process of its own."""
-    model = run.checkpoints.get()
-    directory = settings.RUN_DIR / f"loop-score-{run.pk}"
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / "texts.jsonl", "w", encoding="utf-8") as file:
-        for number, (_item, messages, text) in enumerate(texts):
-            file.write(
-                json.dumps({"id": number, "messages": messages, "text": text}, ensure_ascii=False) + "\n"
-            )
-    config = {
-        "method": "score",
-        "seed": 0,
-        "reward_model": {"path": model.path, "sha256": model.sha256},
-        "input": "texts.jsonl",
-        "parameters": {},
-    }
-    run_here("training_bridge.reward_model.score", directory, config, live)
-    with open(Path(directory) / "result" / "scores.jsonl", encoding="utf-8") as file:
-        return [json.loads(line)["reward"] for line in file]
-
-
-def _against_truth(
-    texts: Sequence[tuple[int, list[dict[str, str]], str]], rewards: Sequence[float], taste: str
-) -> dict[str, Any]:
-    """Rank correlation with the true reward over all texts, and accuracy on pairs of one item whose truth differs.
-
-    Intervals: 95 %, bootstrap over items.
-    """
-    truth = np.array([SCALE * (TASTES[taste].score(text) - 0.5) for _item, _messages, text in texts])
-    reward = np.array(rewards)
-    items: dict[int, list[int]] = {}
-    for i, (item, _messages, _text) in enumerate(texts):
-        items.setdefault(item, []).append(i)
-    correct = []
-    for members in items.values():
-        pairs = [(a, b) for a, b in combinations(members, 2) if truth[a] != truth[b]]
-        if pairs:
-            correct.append(np.mean([(reward[a] > reward[b]) == (truth[a] > truth[b]) for a, b in pairs]))
-    groups = list(items.values())
-    rng = np.random.default_rng(0)
-    spearmans = []
-    for _ in range(1000):
-        chosen = np.concatenate([groups[i] for i in rng.integers(len(groups), size=len(groups))])
-        spearmans.append(_spearman(truth[chosen], reward[chosen]))
-    low, high = np.nanpercentile(spearmans, [2.5, 97.5])
-    return {
-        "texts": len(texts),
-        "spearman": {"value": _spearman(truth, reward), "low": float(low), "high": float(high)},
-        "accuracy": _bootstrap(np.array(correct)),
-    }
-
-
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    x, y = _ranks(a), _ranks(b)
-    spread = x.std() * y.std()
-    return float(((x - x.mean()) * (y - y.mean())).mean() / spread) if spread else float("nan")
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 0, ties share their mean rank."""
-    _unique, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts + 1) / 2)[inverse]
-
-
-def _bootstrap(values: np.ndarray, resamples: int = 2000) -> dict[str, Any]:
-    """Mean with a 95 % percentile interval."""
-    if not len(values):
-        return {"value": None, "low": None, "high": None, "n": 0}
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(len(values), size=(resamples, len(values)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {"value": float(values.mean()), "low": float(low), "high": float(high), "n": len(values)}
-
-
-def _difference(before: np.ndarray, after: np.ndarray, resamples: int = 2000) -> dict[str, Any]:
-    """Difference of two means with a 95 % percentile interval; the texts are resampled on both sides."""
-    if not len(before) or not len(after):
-        return {"value": None, "low": None, "high": None}
-    rng = np.random.default_rng(0)
-    a = before[rng.integers(len(before), size=(resamples, len(before)))].mean(axis=1)
-    b = after[rng.integers(len(after), size=(resamples, len(after)))].mean(axis=1)
-    low, high = np.percentile(b - a, [2.5, 97.5])
-    return {"value": float(after.mean() - before.mean()), "low": float(low), "high": float(high)}

@@ -7,9 +7,10 @@ import urllib.parse
 import numpy as np
 import pytest
 
+from training_bridge.loop.arms import _affordable
 from training_bridge.loop.browser import Browser, PageError
+from training_bridge.loop.figures import against_truth, bootstrap, difference, ranks, spearman, truth_of
 from training_bridge.loop.people import crowd, rewriter, taste_reward
-from training_bridge.loop.run import _affordable, _bootstrap, _difference, _ranks, _spearman
 
 PAGE = """
 <form action="/send" method="post" data-assignment="17" id="answer">
@@ -114,18 +115,34 @@ def test_the_budget_pays_for_whole_screens():
 
 
 def test_ranks_and_rank_correlation_by_hand():
-    assert _ranks(np.array([3.0, 1.0, 3.0, 0.0])).tolist() == [2.5, 1.0, 2.5, 0.0]
-    assert _spearman(np.array([1.0, 2, 3]), np.array([10.0, 20, 99])) == pytest.approx(1.0)
-    assert _spearman(np.array([1.0, 2, 3]), np.array([9.0, 5, 1])) == pytest.approx(-1.0)
+    assert ranks(np.array([3.0, 1.0, 3.0, 0.0])).tolist() == [2.5, 1.0, 2.5, 0.0]
+    assert spearman(np.array([1.0, 2, 3]), np.array([10.0, 20, 99])) == pytest.approx(1.0)
+    assert spearman(np.array([1.0, 2, 3]), np.array([9.0, 5, 1])) == pytest.approx(-1.0)
     # d = (0, 1, -1): 1 - 6·2 / (3·8) = 0.5
-    assert _spearman(np.array([1.0, 2, 3]), np.array([1.0, 3, 2])) == pytest.approx(0.5)
+    assert spearman(np.array([1.0, 2, 3]), np.array([1.0, 3, 2])) == pytest.approx(0.5)
 
 
 def test_intervals_hold_the_mean_and_shrink():
     rng = np.random.default_rng(5)
-    few, many = _bootstrap(rng.normal(2, 1, 50)), _bootstrap(rng.normal(2, 1, 5000))
+    few, many = bootstrap(rng.normal(2, 1, 50)), bootstrap(rng.normal(2, 1, 5000))
     assert few["low"] < few["value"] < few["high"] and many["high"] - many["low"] < few["high"] - few["low"]
     # 5,000 draws of sd 1: half-width 1.96 / sqrt(5000) = 0.028
     assert many["high"] - many["low"] == pytest.approx(2 * 0.0277, rel=0.15)
-    assert _bootstrap(np.array([])) == {"value": None, "low": None, "high": None, "n": 0}
-    assert _difference(np.zeros(40), np.ones(40)) == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert bootstrap(np.array([])) == {"value": None, "low": None, "high": None, "n": 0}
+    assert difference(np.zeros(40), np.ones(40)) == {"value": 1.0, "low": 1.0, "high": 1.0}
+
+
+def test_a_gain_over_another_model_is_taken_on_the_same_prompts():
+    """Truth of a warm, a plain and a curt answer: 3, 0, -3 (scale 6); four prompts with the same three answers."""
+    said = ["What a lovely question!", "Boil it.", "Obviously."]
+    texts = [(prompt, [], text) for prompt in range(4) for text in said]
+    assert truth_of(texts[:3], "warm").tolist() == [3.0, 0.0, -3.0]
+    right, wrong = np.array([2.0, 1.0, 0.0] * 4), np.array([0.0, 1.0, 2.0] * 4)
+    figures = against_truth(texts, right, "warm", wrong)
+    assert figures["spearman"] == {
+        "value": pytest.approx(1),
+        "low": pytest.approx(1),
+        "high": pytest.approx(1),
+    }
+    assert figures["gain"]["value"] == pytest.approx(2) and figures["accuracy"]["value"] == 1
+    assert "gain" not in against_truth(texts, right, "warm")
