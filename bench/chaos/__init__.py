@@ -1,0 +1,1 @@
+"""Proofs that take minutes: what must hold while processes are killed. `python -m bench.chaos --help`."""
