@@ -509,9 +509,10 @@ class Example:
     """An answer for the contract suite.
 
     at_fault: in `invalid`, the field that the error must mention.
-    pressed: the keys that give this answer on a screen with this question alone, for one target (Playwright's names, such as
-        "3", "ArrowLeft", "Control+Enter"; "type:some words" writes them). The key that sends is not among them. One of
-        `valid` carries them at least: a real browser presses them, and what comes out has distance 0 to the payload.
+    pressed: the keys that give this answer where the question is asked alone (Playwright's names, such as "3", "ArrowLeft",
+        "Control+Enter"; "type:some words" writes them), about this screen; a type that asks about each response is shown the
+        target alone. The key that sends is not among them. One of `valid` carries them at least: a real browser presses them
+        with motion reduced, and what is stored has distance 0 to the payload (tests/browser/test_every_type.py).
     """
 
     screen: Screen

@@ -25,7 +25,7 @@ _BEST = {**_RANKING, "ranks": [None, 1, None, None]}
 _NONE = {**_RANKING, "ranks": [1, 1, 1, 1], "both_bad": True}
 
 VALID = [
-    Example(TWO, _PAIR),
+    Example(TWO, _PAIR, pressed=["ArrowLeft", "ArrowLeft"]),
     Example(TWO, {**_PAIR, "ranks": [2, 1], "strength": -3}),
     Example(TWO, _TIE),
     Example(TWO, {**_TIE, "both_bad": True}),
@@ -33,10 +33,10 @@ VALID = [
     Example(TWO, {**_TIE, "both_bad": True}, {"ties": False}),
     Example(TWO, {**_PAIR, "aspect": "helpfulness"}, {"aspect": "helpfulness"}),
     Example(TWO, {**_PAIR, "strength": None}, {"mode": "ranking", "ties": False}),
-    Example(FOUR, _RANKING),
+    Example(FOUR, _RANKING, pressed=["1", "=", "2", "4", "3"]),
     Example(FOUR, {**_RANKING, "ranks": [4, 2, 3, 1]}, {"ties": False, "both_bad": False}),
     Example(FOUR, _NONE),
-    Example(FOUR, _BEST, {"mode": "best"}),
+    Example(FOUR, _BEST, {"mode": "best"}, pressed=["2"]),
     Example(FOUR, _NONE, {"mode": "best"}),
 ]
 

@@ -44,11 +44,11 @@ def _spans(*marks: tuple[int, int, str]) -> dict[str, Any]:
 
 
 VALID = [
-    Example(SCREEN, GRADE, target=5),
+    Example(SCREEN, GRADE, target=5, pressed=["6"]),
     Example(SCREEN, {**GRADE, "ratings": {"overall": 1}}, target=2),
     Example(SCREEN, {**GRADE, "grades": 10, "ratings": {"overall": 10}}, {"grades": 10}, target=5),
     Example(SCREEN, _FULL, FULL_SETTINGS, target=5),
-    Example(SCREEN, {**_FULL, "tags": [], "spans": []}, FULL_SETTINGS, target=2),
+    Example(SCREEN, {**_FULL, "tags": [], "spans": []}, FULL_SETTINGS, target=2, pressed=["n", "2", "1"]),
     Example(SCREEN, _VERDICT, {"criteria": [], "verdict": "two"}, target=5),
     Example(SCREEN, {**_VERDICT, "verdict": 0}, {"criteria": [], "verdict": "three"}, target=5),
     Example(SCREEN, _MARKS, MARKS_ONLY, target=2),

@@ -37,6 +37,21 @@ VALID = [
         STOPPED | {"reason": "unsafe", "stop_char": 12, "rendered_char": 12, "stepped": True},
         target=7,
     ),
+    Example(
+        SCREEN,
+        STOPPED
+        | {
+            "reason": "unsafe",
+            "stop_char": 3,
+            "rendered_char": 0,
+            "stream_cps": 5,
+            "t_ms": 700,
+            "stepped": True,
+        },
+        {"chars_per_s": 5},
+        target=7,
+        pressed=["Escape", "2"],
+    ),
     Example(SCREEN, STOPPED | {"reason": "slip"}, target=7),
     Example(SCREEN, STOPPED | {"stop_char": 68, "rendered_char": 68}, target=7),
     Example(

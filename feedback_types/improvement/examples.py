@@ -35,8 +35,15 @@ REFUSED = {
     "picked": None,
 }
 
+WALK = ["Control+ArrowRight", "Control+ArrowRight", "Control+ArrowRight", "ArrowRight"]  # to the number
+
 VALID = [
-    Example(SCREEN, EDIT, target=7),
+    Example(
+        SCREEN,
+        EDIT,
+        target=7,
+        pressed=["1", *WALK, "Control+Delete", "type:100", "Control+Enter", "y"],
+    ),
     Example(SCREEN, EDIT | {"confirm_better": False, "keystrokes": None, "edit_ms": None}, target=7),
     Example(SCREEN, EDIT | {"refused": [REFUSED]}, target=7),
     Example(SCREEN, CUT, {"suggestions": "cuts"}, target=7),

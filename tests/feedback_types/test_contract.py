@@ -116,6 +116,15 @@ def test_attributes_are_those_of_the_survey(feedback_type: FeedbackType) -> None
 
 
 @of_types
+def test_an_example_says_which_keys_give_it(feedback_type: FeedbackType) -> None:
+    """tests/browser/test_every_type.py presses them."""
+    pressed = [key for example in feedback_type.valid for key in example.pressed]
+    assert pressed, "give one of VALID the keys that a practised person presses for it (Example.pressed)"
+    for key in pressed:
+        assert key.startswith("type:") or re.fullmatch(r"(?:(?:Control|Shift|Alt)\+)*(?:[A-Z][A-Za-z0-9]+|.)", key)
+
+
+@of_types
 def test_words_are_translated_when_shown(feedback_type: FeedbackType) -> None:
     assert isinstance(feedback_type.label, Promise)
     assert isinstance(feedback_type.description, Promise)
