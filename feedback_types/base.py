@@ -361,7 +361,7 @@ class FeedbackType(ABC):
 
     def reads(self, settings: Any) -> bool:
         """Whether the labeler needs the whole text of the responses, as they are, to answer."""
-        return not self.reveals(settings)
+        return self.shows_responses(settings) and not self.reveals(settings)
 
     def rewrites(self, settings: Any) -> bool:
         """Whether another text stands in a response's place once this question is answered."""

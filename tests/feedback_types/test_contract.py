@@ -121,7 +121,9 @@ def test_an_example_says_which_keys_give_it(feedback_type: FeedbackType) -> None
     pressed = [key for example in feedback_type.valid for key in example.pressed]
     assert pressed, "give one of VALID the keys that a practised person presses for it (Example.pressed)"
     for key in pressed:
-        assert key.startswith("type:") or re.fullmatch(r"(?:(?:Control|Shift|Alt)\+)*(?:[A-Z][A-Za-z0-9]+|.)", key)
+        assert key.startswith("type:") or re.fullmatch(
+            r"(?:(?:Control|Shift|Alt)\+)*(?:[A-Z][A-Za-z0-9]+|.)", key
+        )
 
 
 @of_types
