@@ -79,7 +79,10 @@ class Thumb(FeedbackType):
     target, arity = Target.EACH, (1, 9)
     payload_class, settings_class, form_class = ThumbPayload, ThumbSettings, ThumbForm
     views = {"unpaired": _("Nothing is lost.")}
-    valid = [Example(SCREEN, {"up": up}, target=target) for target in (1, 2) for up in (True, False)]
+    valid = [
+        Example(SCREEN, {"up": up}, target=target, pressed=["1" if up else "2"])
+        for target in (1, 2) for up in (True, False)
+    ]
     invalid = [Example(SCREEN, {"up": 1}, target=1, at_fault="up"), Example(SCREEN, {}, target=1, at_fault="up")]
 
     def keys(self, settings):
@@ -127,7 +130,19 @@ feedback_type = Thumb()
 .thumb { display: flex; }
 """,
     "static/feedback_types/thumb/widget.js": """
-Whetstone.widget("thumb", () => ({ key() { return false; }, answered() { return false; }, summary() { return ""; } }));
+Whetstone.widget("thumb", (question) => {
+  const open = () => question.responses.find(({ id }) => !question.value("up", id));
+  return {
+    key(event) {
+      const value = { 1: "yes", 2: "no" }[event.key];
+      if (!value || !open()) return false;
+      question.set("up", value, open().id);
+      return true;
+    },
+    answered: () => !open(),
+    summary: () => question.responses.map(({ id }) => question.value("up", id)).join(" "),
+  };
+});
 """,
 }
 

@@ -275,7 +275,7 @@ def test_picture(browser, site, tmp_path: Path, feedback_type: FeedbackType) -> 
     folder = PICTURES if "WHETSTONE_SCREENSHOTS" in os.environ else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
     scene = set_up(make_cast(), feedback_type, example_of(feedback_type))
-    view = {"viewport": {"width": 1120, "height": 560}, "color_scheme": "light", "device_scale_factor": 1.25}
+    view = {"viewport": {"width": 1280, "height": 640}, "color_scheme": "light", "device_scale_factor": 1.25}
     with screen(browser, site, scene, **view) as page:
         press(page, scene.example.pressed)
         page.wait_for_timeout(900)
