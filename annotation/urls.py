@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from annotation.views import assets, campaign_new, campaigns, doors, home, items, label, people, quality
+from annotation.views import (
+    assets,
+    campaign_new,
+    campaigns,
+    doors,
+    home,
+    items,
+    label,
+    people,
+    quality,
+    types,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -19,6 +30,7 @@ urlpatterns = [
         name="widgets_js",
     ),
     re_path(r"^assets/widgets\.(?P<digest>[0-9a-f]{12})\.css$", assets.widgets_css, name="widgets_css"),
+    path("types/", types.types, name="types"),
     # Campaigns
     path("campaigns/", campaigns.campaigns, name="campaigns"),
     path("campaigns/new/", campaign_new.new, name="campaign_new"),
@@ -29,6 +41,7 @@ urlpatterns = [
         name="campaign_state",
     ),
     path("campaigns/<slug:slug>/questions/", campaign_new.questions, name="campaign_questions"),
+    path("campaigns/<slug:slug>/questions/types/", types.choose, name="campaign_types"),
     path("campaigns/<slug:slug>/settings/", campaign_new.change, name="campaign_settings"),
     path("campaigns/<slug:slug>/history/", campaign_new.audit, name="campaign_audit"),
     path("campaigns/<slug:slug>/items/", items.items, name="campaign_items"),

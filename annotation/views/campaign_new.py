@@ -2,14 +2,14 @@
 
 GET/POST /campaigns/new/                     1 name and guidelines; makes a draft
 GET/POST /campaigns/<slug>/questions/        2 the protocol, beside the screen that labelers will see
+         /campaigns/<slug>/questions/types/    which types there are (annotation/views/types.py)
          /campaigns/<slug>/items/            3 items (annotation/views/items.py), then open
 GET/POST /campaigns/<slug>/settings/         overlap, lease, guidelines; refuses to overwrite what somebody else saved
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -29,10 +29,9 @@ from annotation.views.assets import bundle_urls
 from annotation.views.campaigns import tab_context
 from annotation.views.contexts import screen_context
 from annotation.views.pages import page
+from annotation.views.protocol_form import drafts_of, read, sample
 from feedback_types import registry
-from feedback_types.base import FeedbackType, InvalidPayload, Message, Question, Screen, ShownResponse
-from feedback_types.protocol import MAX_QUESTIONS, arity, dump_protocol, load_protocol
-from feedback_types.settings_form import SettingsForm, settings_form, to_data
+from feedback_types.protocol import MAX_QUESTIONS, dump_protocol
 
 AUDIT_ON_A_PAGE = 100
 
@@ -86,25 +85,19 @@ def new(request: HttpRequest) -> HttpResponse:
 
 @page(methods=["GET", "HEAD", "POST"])
 def questions(request: HttpRequest, slug: str) -> HttpResponse:
-    """Step 2: which types, with which settings, in which order. Nothing is stored before "save"."""
+    """Step 2: which types, with which settings, in which order. Nothing is stored before "save"; "screen" is the labelers'
+    own screen, to be tried before anybody sees it."""
     campaign = access.campaign_for_admin(request.user, slug)
-    if request.method == "POST":
-        posted = [_posted(request.POST, n) for n in range(_count(request.POST))]
-        drafts = [d for d in posted if d is not None]
-    else:
-        drafts = [_draft(q) for q in campaign.protocol.questions] if campaign.protocol else _first_drafts()
-    act, _colon, which = request.POST.get("act", "").partition(":")
-    _edit(drafts, act, which)
-    drafts = [d.renumbered(n) for n, d in enumerate(drafts)]
-    errors: list[str] = []
-    asked: tuple[Question, ...] = ()
-    try:
-        asked = load_protocol([d.as_json() for d in drafts])
-    except InvalidPayload as error:
-        errors = [
-            f"{_where(name)}{sentence}" for name, sentences in error.errors.items() for sentence in sentences
-        ]
-    if act == "save" and not errors and all(d.form.is_valid() for d in drafts):
+    drafts = drafts_of(request, campaign)
+    act = request.POST.get("act", "")
+    asked, errors = read(drafts)
+    if act == "screen" and asked:
+        context = screen_context(asked, sample(campaign, asked))
+        context["item"]["urls"]["submit"] = request.path
+        return render(
+            request, "label/preview.html", {**context, "campaign": campaign, "assets": bundle_urls()}
+        )
+    if act == "save" and asked and all(d.form.is_valid() for d in drafts):
         try:
             version = request.POST.get("version", "")
             services.publish_protocol(
@@ -124,13 +117,13 @@ def questions(request: HttpRequest, slug: str) -> HttpResponse:
         "step": 2,
         "drafts": drafts,
         "errors": errors,
-        "types": [_described(t) for t in registry.all_types()],
+        "types": registry.all_types(),
         "is_full": len(drafts) >= MAX_QUESTIONS,
         "assets": bundle_urls(),
-        **_preview(asked),
+        **(screen_context(asked, sample(campaign, asked)) if asked else {"item": None}),
     }
     template = "campaigns/_preview.html" if "preview" in request.GET else "campaigns/questions.html"
-    return render(request, template, context, status=422 if act == "save" and errors else 200)
+    return render(request, template, context, status=422 if act == "save" else 200)
 
 
 @page(methods=["GET", "HEAD", "POST"])
@@ -189,133 +182,6 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
         "after": rows[AUDIT_ON_A_PAGE - 1].pk if len(rows) > AUDIT_ON_A_PAGE else None,
     }
     return render(request, "campaigns/audit.html", context)
-
-
-# --- The protocol while it is being made -----------------------------------------------------------------------------
-
-
-@dataclass
-class Draft:
-    """One question as it stands in the form."""
-
-    key: str
-    type: FeedbackType
-    title: str
-    required: bool
-    data: Mapping[str, Any]  # settings as posted, without prefix
-    number: int = 0
-
-    def renumbered(self, number: int) -> Draft:
-        return Draft(self.key, self.type, self.title, self.required, self.data, number)
-
-    @property
-    def form(self) -> SettingsForm[Any]:
-        name = f"q{self.number}-settings"
-        return settings_form(
-            self.type.settings_class, {f"{name}-{k}": v for k, v in self.data.items()}, prefix=name
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        form = self.form
-        chosen = form.settings if form.is_valid() else None
-        return {
-            "key": self.key,
-            "type": self.type.slug,
-            "title": self.title,
-            "required": self.required,
-            "settings": chosen.model_dump(mode="json") if chosen else {},
-        }
-
-
-def _draft(question: Question) -> Draft:
-    return Draft(question.key, question.type, question.title, question.required, to_data(question.settings))
-
-
-def _first_drafts() -> list[Draft]:
-    """A new campaign begins with the first type there is for a set of responses; reading is the cost, so more may follow."""
-    types = sorted(registry.all_types(), key=lambda t: (t.category != "primary", t.target != "set", t.slug))
-    return [_fresh(types[0], ())]
-
-
-def _fresh(feedback_type: FeedbackType, taken: Sequence[str]) -> Draft:
-    key = feedback_type.slug
-    number = 2
-    while key in taken:
-        key, number = f"{feedback_type.slug}_{number}", number + 1
-    return Draft(key, feedback_type, "", True, to_data(feedback_type.settings()))
-
-
-def _count(data: Mapping[str, Any]) -> int:
-    text = str(data.get("count", ""))
-    return min(int(text), MAX_QUESTIONS) if text.isascii() and text.isdigit() and len(text) < 4 else 0
-
-
-def _posted(data: Any, number: int) -> Draft | None:
-    """What was posted for one question; None when its type is not there (any more)."""
-    try:
-        feedback_type = registry.get(data.get(f"q{number}-type", ""))
-    except registry.UnknownType:
-        return None
-    start = f"q{number}-settings-"
-    chosen: dict[str, Any] = {}
-    for name in data:
-        if name.startswith(start):
-            values = data.getlist(name)
-            chosen[name.removeprefix(start)] = values if len(values) > 1 else values[0]
-    return Draft(
-        data.get(f"q{number}-key", ""),
-        feedback_type,
-        data.get(f"q{number}-title", ""),
-        data.get(f"q{number}-required") == "on",
-        chosen,
-    )
-
-
-def _edit(drafts: list[Draft], act: str, which: str) -> None:
-    """Add, remove or move a question."""
-    if act == "add" and len(drafts) < MAX_QUESTIONS and which in registry.folders():
-        drafts.append(_fresh(registry.get(which), [d.key for d in drafts]))
-        return
-    if not (which.isascii() and which.isdigit() and len(which) < 4 and int(which) < len(drafts)):
-        return
-    number = int(which)
-    if act == "remove":
-        del drafts[number]
-    elif act == "up" and number > 0:
-        drafts[number - 1], drafts[number] = drafts[number], drafts[number - 1]
-
-
-def _preview(asked: Sequence[Question]) -> dict[str, Any]:
-    """The labelers' own screen, with an item made up for it."""
-    if not asked:
-        return {"item": None}
-    fewest, most = arity(asked)
-    samples = [
-        _("Put the pan on a low flame, and wait until the butter foams. Then add the eggs and stir slowly."),
-        _("Just fry them."),
-        _("Eggs are best when they are soft: take them off the heat before they look done."),
-    ]
-    shown = min(max(fewest, 2), most)
-    responses = tuple(ShownResponse(n + 1, samples[n % len(samples)]) for n in range(shown))
-    screen = Screen((Message("user", _("How do I make good scrambled eggs?")),), responses)
-    return screen_context(asked, screen)
-
-
-def _described(feedback_type: FeedbackType) -> dict[str, Any]:
-    a = feedback_type.attributes
-    shown = [
-        (_("Granularity"), a.granularity), (_("Involvement"), a.involvement), (_("Arity"), a.arity),
-        (_("Abstraction"), a.abstraction), (_("Intent"), a.intent), (_("Explicitness"), a.explicitness),
-    ]  # fmt: skip
-    return {"type": feedback_type, "attributes": [(name, value) for name, value in shown if value != "-"]}
-
-
-def _where(name: str) -> str:
-    """`questions.2.settings.grades` -> "Question 2, grades: "."""
-    parts = name.split(".")
-    if parts[0] != "questions" or len(parts) < 2:
-        return ""
-    return _("Question %(n)s") % {"n": parts[1]} + (f", {parts[-1]}: " if len(parts) > 2 else ": ")
 
 
 def _add(form: forms.Form, refused: Refused) -> None:

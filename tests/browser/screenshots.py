@@ -43,6 +43,8 @@ PAGES = (
     Page("admin", "campaign_quality", ("campaign",)),
     Page("admin", "campaign_people", ("campaign",)),
     Page("admin", "campaign_questions", ("campaign",)),
+    Page("admin", "campaign_types", ("campaign",)),
+    Page("admin", "types"),
     Page("admin", "campaign_settings", ("campaign",)),
     Page("admin", "campaign_audit", ("campaign",)),
     Page("admin", "campaign_new"),

@@ -904,6 +904,7 @@
     lastInput = performance.now();
     if (event.isComposing || document.querySelector("dialog[open]") || !current) return;
     const target = event.target;
+    if (isPreview && target !== document.body && !screenElement.contains(target)) return; // another part of the page
     const reasons = document.querySelector(".reasons[open]");
     if (reasons) {
       const button = /^[1-9]$/.test(event.key) && reasons.querySelectorAll(".reason")[Number(event.key) - 1];
@@ -1028,7 +1029,8 @@
     current = first;
     first.mount();
     if (first.restored) toast(gettext("Your draft is back."));
-    if (!document.activeElement || document.activeElement === document.body) first.active?.element.focus({ preventScroll: true });
+    const isElsewhere = isPreview && !document.body.classList.contains("labeling"); // one part of a page that begins at its top
+    if (!isElsewhere && (!document.activeElement || document.activeElement === document.body)) first.active?.element.focus({ preventScroll: true });
     if (isPreview) return;
     forgetOldDrafts();
     setInterval(() => current?.tick(250), 250);
