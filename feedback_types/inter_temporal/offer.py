@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise, product
 from typing import Any, Literal, cast
 
@@ -42,10 +43,15 @@ def cut(screen: Screen, target: int | None, unit: str) -> list[int]:
         earlier = [turn.index for turn in screen.turns]
         owner = min(r.id for r in screen.responses)
         return [*(earlier if response.id == owner else []), len(screen.prompt)]
-    ends = step_ends(response.text) if unit == "step" else segment_ends(response.text)
+    return list(_cut_text(response.text, unit))
+
+
+@lru_cache(maxsize=256)  # form, rules and choice set of one screen all ask
+def _cut_text(text: str, unit: str) -> tuple[int, ...]:
+    ends = step_ends(text) if unit == "step" else segment_ends(text)
     while len(ends) > MOST:
         ends = [*ends[1:-1:2], ends[-1]]
-    return ends
+    return tuple(ends)
 
 
 def step_ends(text: str) -> list[int]:
