@@ -411,6 +411,10 @@ class FeedbackType(ABC):
         """Labeler-seconds this question is assumed to take after reading (science.md 6.3); measured values replace it."""
         return 4.0
 
+    def arity_under(self, settings: Any) -> tuple[int, int]:
+        """Fewest and most responses of an item under these settings, within `arity`."""
+        return self.arity
+
     def targets(self, screen: Screen, settings: Any) -> Sequence[int | None]:
         """Which targets are asked about on this screen, in order: one form for each."""
         return [None] if self.target is Target.SET else [r.id for r in screen.responses]

@@ -88,13 +88,13 @@ def _conflicts(questions: Sequence[Question]) -> dict[int, str]:
     for number, question in enumerate(questions, start=1):
         before, after = questions[: number - 1], questions[number:]
         for other in before:
-            few, many = sorted((question, other), key=lambda q: q.type.arity)
-            if many.type.arity[0] > few.type.arity[1]:
+            few, many = sorted((question, other), key=lambda q: q.type.arity_under(q.settings))
+            if many.type.arity_under(many.settings)[0] > few.type.arity_under(few.settings)[1]:
                 words = {
                     "many": many.heading,
-                    "a": many.type.arity[0],
+                    "a": many.type.arity_under(many.settings)[0],
                     "few": few.heading,
-                    "b": few.type.arity[1],
+                    "b": few.type.arity_under(few.settings)[1],
                 }
                 found.setdefault(
                     number,
@@ -125,7 +125,8 @@ def dump_protocol(questions: Sequence[Question]) -> list[dict[str, Any]]:
 
 def arity(questions: Sequence[Question]) -> tuple[int, int]:
     """Fewest and most responses an item may have under all of these questions."""
-    return max(q.type.arity[0] for q in questions), min(q.type.arity[1] for q in questions)
+    limits = [q.type.arity_under(q.settings) for q in questions]
+    return max(fewest for fewest, _most in limits), min(most for _fewest, most in limits)
 
 
 def shows_responses(questions: Sequence[Question]) -> bool:

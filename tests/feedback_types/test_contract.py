@@ -168,8 +168,8 @@ def test_seconds_and_targets_are_sensible(feedback_type: FeedbackType, example: 
         assert list(targets) == [None]
     else:
         assert set(targets) <= {r.id for r in example.screen.responses}
-    fewest, most = feedback_type.arity
-    assert fewest <= len(example.screen.responses) <= most
+    fewest, most = feedback_type.arity_under(settings)
+    assert feedback_type.arity[0] <= fewest <= len(example.screen.responses) <= most <= feedback_type.arity[1]
 
 
 # --- Form, payload, JSON ---------------------------------------------------------------------------------------------
