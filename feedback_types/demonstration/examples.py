@@ -59,7 +59,6 @@ VALID = [
 ]
 
 INVALID = [
-    Example(TURN, {**WRITTEN, "text": "Divide by 2, 3, 5, 7 in turn: 91 = 70 + 21."}),
     Example(TWO, {**WRITTEN, "text": ""}, at_fault="text"),
     Example(TWO, {**WRITTEN, "text": " \n "}, at_fault="text"),
     Example(TWO, {**WRITTEN, "text": "100 °C.   "}, {"min_characters": 8}, at_fault="text"),

@@ -163,3 +163,25 @@ def critique(
         ]
 
     return payload
+
+
+def trace(texts: Sequence[str]) -> Callable[[Screen, Question], list[tuple[int | None, Any]]]:
+    """Texts in their order from the least to the most of the question's feature."""
+
+    def payload(screen: Screen, question: Question) -> list[tuple[int | None, Any]]:
+        ids = {r.text: r.id for r in screen.responses}
+        if sorted(ids) != sorted(texts):
+            raise InvalidPayload("The screen shows other responses than the set's.")
+        places = enumerate(reversed(texts), start=1)
+        return [(None, FormData({f"rank_{ids[text]}": str(place) for place, text in places}))]
+
+    return payload
+
+
+def written(text: str) -> Callable[[Screen, Question], list[tuple[int | None, Any]]]:
+    """A whole text, as it would have been typed."""
+
+    def payload(screen: Screen, question: Question) -> list[tuple[int | None, Any]]:
+        return [(None, FormData({"text": text}))]
+
+    return payload
