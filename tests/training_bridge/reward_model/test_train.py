@@ -286,7 +286,7 @@ def test_the_schedule_rises_and_falls():
 def test_every_type_is_learned_from(feedback_type, policy_dir, tmp_path):
     """Through the contract alone: what its synthetic labelers say becomes more probable."""
     made = world.World(7)
-    few = max(2, feedback_type.arity[0])
+    few = max(2, feedback_type.arity_under(feedback_type.settings())[0])
     screens = made.screens(80, responses=few, sentences=2)
     labelers = {name: made.labeler(3.0) for name in "abc"}
     rows = world.answer(screens, labelers, [world.Question("q", feedback_type.slug)], test_share=0)
