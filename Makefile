@@ -41,6 +41,7 @@ bench: $(VENV)/ok
 
 science: $(VENV)/ok
 	$(BIN)/python -m feedback_types.science $(TYPES:%=--type %)
+	$(BIN)/python -m feedback_types.equal_seconds
 
 chaos: $(VENV)/ok
 	$(BIN)/python -m bench.chaos
