@@ -17,7 +17,8 @@ from annotation.rendering import render_markdown
 from feedback_types.base import Question, Screen
 from feedback_types.protocol import forms, prefix, shows_responses
 
-TURNS_SHOWN = 3  # the last turns of a conversation; the earlier ones are folded
+TURNS_SHOWN = 3  # the last turns of a dialogue; the earlier ones are folded
+LONG_INSTRUCTIONS = 400  # in characters; longer ones are folded too
 
 
 def screen_context(
@@ -37,12 +38,24 @@ def screen_context(
     """
     labels = {response.id: letter(position) for position, response in enumerate(screen.responses)}
     messages = [
-        {"role": m.role, "label": _role(m.role), "html": render_markdown(m.content)} for m in screen.prompt
+        {
+            "number": n,
+            "role": m.role,
+            "label": _role(m.role),
+            "text": m.content,
+            "html": render_markdown(m.content),
+        }
+        for n, m in enumerate(screen.prompt)
     ]
+    opening = 0  # what the assistant was told before the dialogue stays in sight
+    while opening < len(messages) - 1 and messages[opening]["role"] == "system":
+        opening += 1
+    last = max(opening, len(messages) - TURNS_SHOWN)
     is_raw = any(q.type.needs_raw_text(q.settings) for q in questions)
     item = {
-        "earlier": messages[:-TURNS_SHOWN],
-        "messages": messages[-TURNS_SHOWN:],
+        "instructions": [{**m, "is_long": len(m["text"]) > LONG_INSTRUCTIONS} for m in messages[:opening]],
+        "earlier": messages[opening:last],
+        "messages": messages[last:],
         "is_raw": is_raw,
         "responses": [
             {"id": r.id, "label": labels[r.id], "text": r.text, "html": render_markdown(r.text)}

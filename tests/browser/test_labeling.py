@@ -16,6 +16,7 @@ from playwright.sync_api import expect
 from annotation.assignment.models import Assignment
 from annotation.assignment.services import lease_next, release_expired
 from annotation.campaigns.services import close_campaign
+from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.submissions.models import Feedback, Submission
 from tests.browser.scene import make_scene
 from tests.cast import add_some_items, make_campaign, make_cast, send
@@ -387,9 +388,9 @@ def test_closed_campaign_keeps_the_answer_and_says_so(screen, cast, campaign, pa
 
 def test_raw_text_differences_guidelines_and_keys(screen):
     screen.keyboard.press("r")
-    assert screen.locator("pre.raw:visible").count() == 2
+    assert screen.locator(".response pre.raw:visible").count() == 2
     screen.keyboard.press("r")
-    assert screen.locator("pre.raw:visible").count() == 0
+    assert screen.locator(".response pre.raw:visible").count() == 0
     screen.keyboard.press("d")
     assert (
         screen.locator(".difference del").inner_text() == "0"
@@ -406,6 +407,32 @@ def test_raw_text_differences_guidelines_and_keys(screen):
     assert screen.locator("#keys").get_by_text("Skip this item").is_visible()
     screen.keyboard.press("Escape")
     assert screen.locator("dialog:visible").count() == 0
+
+
+def test_a_dialogue_is_unfolded_by_the_keyboard_and_shown_raw(page, site, cast):
+    campaign = make_campaign(cast, items=0)
+    said = [{"role": "assistant" if n % 2 else "user", "content": f"**turn** {n}"} for n in range(12)]
+    prompt = [{"role": "system", "content": "Be brief."}, *said[:11]]
+    add_items(campaign=campaign, items=[NewItem(prompt, [NewResponse("A."), NewResponse("B.")])])
+    site.sign_in(page, cast.lena)
+    page.goto(f"/campaigns/{campaign.slug}/label/")
+
+    shown = page.locator(".message .rendered:visible")
+    expect(shown).to_have_text(["Be brief.", "turn 8", "turn 9", "turn 10"])
+    page.get_by_text("8 earlier turns").focus()
+    page.keyboard.press("Enter")
+    expect(shown).to_have_count(12)
+    page.locator("#q-better").focus()
+    page.keyboard.press("r")
+    expect(shown).to_have_count(0)
+    assert page.locator(".message .raw:visible").all_inner_texts() == [
+        "Be brief.",
+        *(m["content"] for m in said[:11]),
+    ]
+    index = (
+        "[...document.querySelectorAll('.message[data-role=assistant]')].map((m) => Number(m.dataset.turn))"
+    )
+    assert page.evaluate(index) == [2, 4, 6, 8, 10]
 
 
 def test_code_points(screen):

@@ -101,6 +101,11 @@
       return this.screen.responses;
     }
 
+    /* The assistant's earlier turns, as Screen.turns in Python: `index` is the message's number in the prompt. */
+    get turns() {
+      return this.screen.messages.filter((m) => m.dataset.role === "assistant").map((element) => ({ index: Number(element.dataset.turn), element }));
+    }
+
     name(field, target = null) {
       return `${target === null || target === undefined ? this.key : `${this.key}-${target}`}-${field}`;
     }
@@ -187,6 +192,7 @@
         rawElement: element.querySelector(".raw"),
         renderedElement: element.querySelector(".rendered"),
       }));
+      this.messages = [...form.querySelectorAll(".prompt .message")];
     }
 
     /* Called when the form is in the document for the first time. */
@@ -760,6 +766,10 @@
         r.renderedElement.hidden = isRaw;
         r.rawElement.hidden = !isRaw;
         r.element.querySelector(".difference")?.remove();
+      }
+      for (const m of screen.messages) {
+        m.querySelector(".rendered").hidden = isRaw;
+        m.querySelector(".raw").hidden = !isRaw;
       }
       view.press(screen, "raw", isRaw);
       view.press(screen, "difference", false);
