@@ -57,9 +57,9 @@ class NaturalLanguage(FeedbackType):
     def keys(self, settings: NaturalLanguageSettings) -> Sequence[Key]:
         found = [Key(key, label) for _value, label, key in offer.verdicts(settings)]
         if settings.about == "span":
-            found.append(Key("j k", _("the next or the last sentence; or select words")))
+            found.append(Key("j k", _("the next sentence, the one before; or select words")))
         if settings.about == "turn":
-            found.append(Key("j k", _("the next or the last turn")))
+            found.append(Key("j k", _("the next turn, the one before")))
         found += [Key("c", _("write the comment")), Key("Ctrl+Enter", _("done writing"))]
         if settings.aspects:
             found.append(Key(f"1–{len(settings.aspects)}", _("an aspect: as suggested, the other way, not said")))

@@ -10,11 +10,9 @@ Whetstone.widget("importance", (question) => {
   const KINDS = { 1: "helped", "-1": "hurt", 0: "mattered" };
   const isPaired = settings.mode === "best_worst";
   const hasWeights = settings.weights && !isPaired;
-  const WORDS = {
-    1: isPaired ? gettext("best") : gettext("helped"),
-    "-1": isPaired ? gettext("worst") : gettext("hurt"),
-    0: gettext("mattered"),
-  };
+  const BEST = gettext("best");
+  const HELPED = gettext("helped");
+  const WORDS = { 1: isPaired ? BEST : HELPED, "-1": isPaired ? gettext("worst") : gettext("hurt"), 0: gettext("mattered") };
   const template = question.body.querySelector("template.imp-mark-template");
   const answers = Array.from(question.body.querySelectorAll("fieldset.imp"), (fieldset) => new Answer(fieldset));
   let current = 0;
@@ -151,7 +149,7 @@ Whetstone.widget("importance", (question) => {
         return true;
       }
       put(place, sign);
-      document.getSelection()?.collapseToEnd?.();
+      document.getSelection()?.removeAllRanges();
       return true;
     }
 

@@ -6,7 +6,8 @@ Whetstone.widget("natural_language", (question) => {
   const ASK_AFTER_MS = 600; // of a pause in writing
   const MOST_WRITTEN = 8;
   const { gettext } = question;
-  const SHOWN = { "": gettext("not said"), "-1": gettext("bad"), 1: gettext("good") };
+  const NOT_SAID = gettext("not said");
+  const SHOWN = { "": NOT_SAID, "-1": gettext("bad"), 1: gettext("good") };
   const plain = (text) => text.replace(/\r\n?/g, "\n"); // as a text area holds it
   const comments = Array.from(question.body.querySelectorAll("fieldset.nl"), (fieldset) => new Comment(fieldset));
   let current = 0;
@@ -31,9 +32,30 @@ Whetstone.widget("natural_language", (question) => {
     setTimeout(() => (isToggling = false), 0);
   }
 
+  // [kind, text] pairs; changes with nothing but space between them are one change.
+  function changes(before, after) {
+    const found = [];
+    let [out, put, gap] = ["", "", ""];
+    const flush = () => {
+      for (const part of [["del", out], ["ins", put], ["same", gap]]) if (part[1]) found.push(part);
+      [out, put, gap] = ["", "", ""];
+    };
+    for (const [kind, text] of Whetstone.differences(before, after) || [["del", before], ["ins", after]]) {
+      if (kind === "same") {
+        if ((out || put) && !gap && /^[^\S\n]+$/.test(text)) gap = text;
+        else flush(), found.push(["same", text]);
+        continue;
+      }
+      if (gap) [out, put, gap] = [out + gap, put + gap, ""];
+      if (kind === "del") out += text;
+      else put += text;
+    }
+    flush();
+    return found;
+  }
+
   function draw(box, before, after) {
-    const parts = Whetstone.differences(before, after) || [["del", before], ["ins", after]];
-    box.replaceChildren(...parts.map(([kind, text]) => (kind === "same" ? document.createTextNode(text) : Object.assign(document.createElement(kind), { textContent: text }))));
+    box.replaceChildren(...changes(before, after).map(([kind, text]) => (kind === "same" ? document.createTextNode(text) : Object.assign(document.createElement(kind), { textContent: text }))));
   }
 
   function Comment(fieldset) {
