@@ -8,10 +8,11 @@ from feedback_types.base import Example, Message, Screen, ShownResponse
 
 QUESTION = "Is a lantern that is not for sale in a shop? Say where."
 PROMPT = (Message("user", QUESTION),)
-# Sentences end at 13, 33, 54 and 66; the emoji is one code point and two UTF-16 units.
-TEXT = "It is 🏠 home. Shops only sell. A house keeps things. It is so."
-ENDS = [14, 31, 53, 62]
+TEXT = "It is 🏠 home. Shops only sell. A house keeps things."  # the emoji is one code point and two UTF-16 units
+ENDS = [14, 31, 52]
+LONG = f"{TEXT} It is so."
 SCREEN = Screen(PROMPT, (ShownResponse(5, TEXT), ShownResponse(2, "歌德。")))
+FOUR = Screen(PROMPT, (ShownResponse(5, LONG), ShownResponse(2, "歌德。")))
 PROMPT_ENDS = [[45, 55]]
 
 
@@ -41,7 +42,12 @@ QUESTION_ONLY = {"where": "prompt", "signed": False, "weights": False}
 ENDS_ONLY = {"mode": "best_worst"}
 _IN_PROMPT = {"prompt_segments": PROMPT_ENDS}
 _BEST = _said(
-    _mark(0, 13), _mark(31, 52), _mark(14, 30, -1), _mark(53, 62, -1), mode="best_worst"
+    _mark(0, 13),
+    _mark(31, 52),
+    _mark(14, 30, -1),
+    _mark(53, 62, -1),
+    mode="best_worst",
+    segments=[14, 31, 53, 62],
 )
 
 VALID = [
@@ -60,8 +66,8 @@ VALID = [
     Example(SCREEN, _said(_mark(14, 30, -1)), LIGHT, target=5),
     Example(SCREEN, _said(_mark(20, 32, 1, 1, 0), _mark(0, 13), **_IN_PROMPT), BOTH, target=5),
     Example(SCREEN, _said(_mark(20, 32, 0, 1, 0), **_IN_PROMPT), QUESTION_ONLY, target=5),
-    Example(SCREEN, _BEST, ENDS_ONLY, target=5),
-    Example(SCREEN, {**_said(mode="best_worst"), "segments": [3]}, ENDS_ONLY, target=2),
+    Example(FOUR, _BEST, ENDS_ONLY, target=5),
+    Example(SCREEN, _said(mode="best_worst", segments=[3]), ENDS_ONLY, target=2),
 ]
 
 INVALID = [
@@ -84,10 +90,10 @@ INVALID = [
     Example(SCREEN, _said(_mark(0, 13), explains="better"), target=5, at_fault="explains"),
     Example(SCREEN, _said(_mark(0, 13)), EXPLAINED, target=5, at_fault="explains"),
     Example(SCREEN, _said(_mark(0, 13), mode="best_worst"), target=5, at_fault="mode"),
-    Example(SCREEN, {**_BEST, "marks": _BEST["marks"][:3]}, ENDS_ONLY, target=5, at_fault="marks"),
+    Example(FOUR, {**_BEST, "marks": _BEST["marks"][:3]}, ENDS_ONLY, target=5, at_fault="marks"),
     Example(
-        SCREEN,
-        _said(_mark(0, 3), _mark(4, 13), _mark(14, 30, -1), _mark(53, 62, -1), mode="best_worst"),
+        FOUR,
+        _said(_mark(0, 3), _mark(4, 13), _mark(14, 30, -1), _mark(53, 62, -1), mode="best_worst", segments=[14, 31, 53, 62]),
         ENDS_ONLY,
         target=5,
         at_fault="marks",
