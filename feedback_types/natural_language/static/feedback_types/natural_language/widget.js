@@ -262,8 +262,8 @@ Whetstone.widget("natural_language", (question) => {
         line.hidden = Boolean(proposal);
         if (proposal) question.announce(gettext("A revision is there. Is it better? a or o"));
       } catch (error) {
-        console.info("no revision came", error); // the policy is another machine; the answer is whole without it
-        line.textContent = gettext("No revision came. Your comment is kept; go on.");
+        // The policy is another machine and says in a sentence what went wrong; the answer is whole without it.
+        line.textContent = `${error.message} ${gettext("Your comment is kept; go on.")}`;
       }
       isWaiting = false;
       showRevision();
