@@ -60,20 +60,26 @@ class Importance(FeedbackType):
         if said := super().conflict(settings, before, after):
             return said
         if settings.explains and settings.explains not in [question.key for question in before]:
-            return _("It explains “%(key)s”, which is not asked before it; name an earlier question, or none.") % {
-                "key": settings.explains
-            }
+            return _(
+                "It explains “%(key)s”, which is not asked before it; name an earlier question, or none."
+            ) % {"key": settings.explains}
         return ""
 
     def seconds(self, screen: Screen, settings: ImportanceSettings) -> float:
         return 6.0 * len(screen.responses)
 
     def parse(
-        self, cleaned_data: Mapping[str, Any], screen: Screen, settings: ImportanceSettings, target: int | None
+        self,
+        cleaned_data: Mapping[str, Any],
+        screen: Screen,
+        settings: ImportanceSettings,
+        target: int | None,
     ) -> ImportancePayload | None:
         return form.parse(cleaned_data, screen, settings, target)
 
-    def to_form(self, payload: ImportancePayload, screen: Screen, settings: ImportanceSettings) -> dict[str, Any]:
+    def to_form(
+        self, payload: ImportancePayload, screen: Screen, settings: ImportanceSettings
+    ) -> dict[str, Any]:
         return form.to_form(payload)
 
     def validate(
@@ -105,7 +111,11 @@ class Importance(FeedbackType):
         return agreement.consensus(payloads)
 
     def simulate(
-        self, screen: Screen, settings: ImportanceSettings, labeler: SyntheticLabeler, rng: np.random.Generator
+        self,
+        screen: Screen,
+        settings: ImportanceSettings,
+        labeler: SyntheticLabeler,
+        rng: np.random.Generator,
     ) -> list[tuple[int | None, ImportancePayload]]:
         return simulate(screen, settings, labeler, rng)
 

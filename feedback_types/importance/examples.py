@@ -93,7 +93,14 @@ INVALID = [
     Example(FOUR, {**_BEST, "marks": _BEST["marks"][:3]}, ENDS_ONLY, target=5, at_fault="marks"),
     Example(
         FOUR,
-        _said(_mark(0, 3), _mark(4, 13), _mark(14, 30, -1), _mark(53, 62, -1), mode="best_worst", segments=[14, 31, 53, 62]),
+        _said(
+            _mark(0, 3),
+            _mark(4, 13),
+            _mark(14, 30, -1),
+            _mark(53, 62, -1),
+            mode="best_worst",
+            segments=[14, 31, 53, 62],
+        ),
         ENDS_ONLY,
         target=5,
         at_fault="marks",

@@ -105,7 +105,8 @@ def read_marks(
             end = start + len(found[2])
         else:
             errors.append(
-                _("Line %(line)d: write one of %(signs)s, a space, and the words as they stand in the text.") % where
+                _("Line %(line)d: write one of %(signs)s, a space, and the words as they stand in the text.")
+                % where
             )
             continue
         if place not in texts or not start < end <= len(texts[place]):
@@ -164,11 +165,15 @@ def validate(
         if text is None:
             wrong.append(_("A mark lies in a text that cannot be marked here."))
         elif mark.end > len(text):
-            wrong.append(_("The text has %(n)d characters; a mark ends there at the latest.") % {"n": len(text)})
+            wrong.append(
+                _("The text has %(n)d characters; a mark ends there at the latest.") % {"n": len(text)}
+            )
         elif not text[mark.start : mark.end].strip():
             wrong.append(_("A mark covers only white space; mark some words."))
         if mark.sign not in signs:
-            wrong.append(_("Give each mark one of these signs: %(signs)s.") % {"signs": ", ".join(map(str, signs))})
+            wrong.append(
+                _("Give each mark one of these signs: %(signs)s.") % {"signs": ", ".join(map(str, signs))}
+            )
         if mark.weight > 1 and not offer.asks_weight(settings):
             wrong.append(_("This question does not ask how much a mark mattered; send weight 1."))
     if not wrong and "segments" not in errors and payload.mode == "best_worst":

@@ -80,7 +80,9 @@ class ImportanceLikelihood(Likelihood):
         step = torch.where(batch["offered"], step, torch.zeros_like(step))
         stop = (parameters["stop"] + parameters["thrift"]).unsqueeze(1)
         signed = batch["signed"].unsqueeze(1)
-        toward = torch.where(signed, batch["sign"] * step, step.abs())  # how well the mark agrees with the step
+        toward = torch.where(
+            signed, batch["sign"] * step, step.abs()
+        )  # how well the mark agrees with the step
 
         rate = torch.where(signed, torch.logaddexp(step, -step), step.abs()) - stop
         which = _log_race(rate, batch["marked"], batch["offered"])
@@ -115,7 +117,9 @@ def _log_race(rate: Tensor, marked: Tensor, offered: Tensor) -> Tensor:
     """
     time = torch.as_tensor(GRID, dtype=rate.dtype, device=rate.device)
     share = torch.log_softmax(time - torch.exp(time), dim=0)
-    waits = -torch.exp((rate.unsqueeze(2) + time).clamp(-2 * STEEP, STEEP))  # (n, s, grid): log of "not marked by then"
+    waits = -torch.exp(
+        (rate.unsqueeze(2) + time).clamp(-2 * STEEP, STEEP)
+    )  # (n, s, grid): log of "not marked by then"
     log_each = torch.where(marked.unsqueeze(2), log1mexp(waits), waits)
     log_all = torch.where(offered.unsqueeze(2), log_each, torch.zeros_like(log_each)).sum(1)
     return torch.logsumexp(log_all + share, dim=1)
@@ -157,4 +161,3 @@ def _log_choose(n: Tensor, k: Tensor) -> Tensor:
 
 
 likelihood = ImportanceLikelihood()
-

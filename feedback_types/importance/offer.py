@@ -29,7 +29,9 @@ def segments_of(screen: Screen, settings: ImportanceSettings, target: int | None
     asks_prompt = settings.where != "response"
     return {
         "segments": tuple(segment_ends(screen.response(target).text)),
-        "prompt_segments": tuple(tuple(segment_ends(m.content)) for m in screen.prompt) if asks_prompt else (),
+        "prompt_segments": tuple(tuple(segment_ends(m.content)) for m in screen.prompt)
+        if asks_prompt
+        else (),
     }
 
 

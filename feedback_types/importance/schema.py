@@ -41,7 +41,9 @@ class Mark(Payload):
         if self.start >= self.end:
             raise ValueError(_("A mark ends after it starts; mark at least one character."))
         if (self.turn is None) == (self.where == "prompt"):
-            raise ValueError(_("A mark in the prompt names its message in turn, one in the response does not."))
+            raise ValueError(
+                _("A mark in the prompt names its message in turn, one in the response does not.")
+            )
         return self
 
     @property
@@ -114,5 +116,7 @@ class ImportanceSettings(Settings):
     @model_validator(mode="after")
     def _sensible(self) -> ImportanceSettings:
         if self.mode == "best_worst" and (self.where != "response" or not self.signed):
-            raise ValueError(_("Best and worst sentences are those of the response, and signed; use marks for the rest."))
+            raise ValueError(
+                _("Best and worst sentences are those of the response, and signed; use marks for the rest.")
+            )
         return self

@@ -23,7 +23,11 @@ def simulate(
 
 
 def _mark(
-    screen: Screen, settings: ImportanceSettings, target: int, labeler: SyntheticLabeler, rng: np.random.Generator
+    screen: Screen,
+    settings: ImportanceSettings,
+    target: int,
+    labeler: SyntheticLabeler,
+    rng: np.random.Generator,
 ) -> ImportancePayload:
     text = screen.response(target).text
     payload = ImportancePayload(
@@ -35,7 +39,9 @@ def _mark(
     if settings.where == "prompt":
         return payload
     ends = payload.segments
-    values = [labeler.value(screen.prompt, text, end, "reward") for end in [0, *ends[:-1], None][: len(ends) + 1]]
+    values = [
+        labeler.value(screen.prompt, text, end, "reward") for end in [0, *ends[:-1], None][: len(ends) + 1]
+    ]
     careless = labeler.beta == 0 or rng.random() < labeler.lapse
     steps = labeler.beta * np.diff(values)
     if settings.mode == "best_worst":

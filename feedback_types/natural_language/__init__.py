@@ -62,7 +62,9 @@ class NaturalLanguage(FeedbackType):
             found.append(Key("j k", _("the next turn, the one before")))
         found += [Key("c", _("write the comment")), Key("Ctrl+Enter", _("done writing"))]
         if settings.aspects:
-            found.append(Key(f"1–{len(settings.aspects)}", _("an aspect: as suggested, the other way, not said")))
+            found.append(
+                Key(f"1–{len(settings.aspects)}", _("an aspect: as suggested, the other way, not said"))
+            )
         if settings.refinements != "off":
             found += [Key("a", _("the revision is better")), Key("o", _("the original is as good or better"))]
         if settings.refinements == "policy":
@@ -123,7 +125,9 @@ class NaturalLanguage(FeedbackType):
         said = [label for value, label, _key in offer.verdicts(settings) if value == payload.verdict]
         said.append(_("“%(words)s”") % {"words": _short(payload.text)})
         if payload.turn is not None:
-            said.append(_("on turn %(n)d") % {"n": [n for n, _t in offer.turns(screen)].index(payload.turn) + 1})
+            said.append(
+                _("on turn %(n)d") % {"n": [n for n, _t in offer.turns(screen)].index(payload.turn) + 1}
+            )
         said += [f"{'+' if aspect.polarity > 0 else '−'}{aspect.name}" for aspect in payload.aspects]
         if n := len(payload.refinements_shown):
             better = sum(shown.accepted for shown in payload.refinements_shown)

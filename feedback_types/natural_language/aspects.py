@@ -54,7 +54,9 @@ Keywords = Sequence[tuple[str, int]]  # (keyword, sign); sign 0 for a word that 
 def keywords_of(name: str, own: Sequence[str] = ()) -> list[tuple[str, int]]:
     """The keywords of an aspect: its name, the known ones, and those of the campaign's lines ("tone: -rude, +kind")."""
     lists = [VOCABULARY.get(name.casefold(), "")]
-    lists += [line.partition(":")[2] for line in own if line.partition(":")[0].strip().casefold() == name.casefold()]
+    lists += [
+        line.partition(":")[2] for line in own if line.partition(":")[0].strip().casefold() == name.casefold()
+    ]
     found = {name.casefold(): 0}
     for word in ",".join(lists).replace("，", ",").split(","):
         word = word.strip().casefold()

@@ -55,7 +55,10 @@ def _shown(text: str, accepted: bool, source: str = "model", generation: str | N
 
 
 _REVISED = {**PLAIN, "refinements_shown": [_shown(BETTER, False), _shown(WORSE, False)]}
-_WRITTEN = {**PLAIN, "refinements_shown": [_shown(WORSE, False, "policy", "g-1"), _shown(BETTER, True, "policy", "g-2")]}
+_WRITTEN = {
+    **PLAIN,
+    "refinements_shown": [_shown(WORSE, False, "policy", "g-1"), _shown(BETTER, True, "policy", "g-2")],
+}
 _MARKED = {**BAD, "start": 37, "end": 41}
 
 VALID = [
@@ -108,7 +111,9 @@ INVALID = [
     Example(CHAT, {**PLAIN, "turn": 0}, TURN, target=5, at_fault="turn"),  # what the user said
     Example(CHAT, {**PLAIN, "turn": 1}, {"aspects": []}, target=5, at_fault="turn"),
     Example(CHAT, {**PLAIN, "turn": 1, "start": 0, "end": 2}, TURN, target=5, at_fault="__all__"),
-    Example(ONE, {**PLAIN, "refinements_shown": [_shown(BETTER, True)]}, target=5, at_fault="refinements_shown"),
+    Example(
+        ONE, {**PLAIN, "refinements_shown": [_shown(BETTER, True)]}, target=5, at_fault="refinements_shown"
+    ),
     Example(REVISED, PLAIN, RESPONSES, target=5, at_fault="refinements_shown"),
     Example(
         REVISED,

@@ -60,7 +60,9 @@ class NaturalLanguageForm(AnswerForm):
                 label=_("Turn"), choices=self._turns(), required=False, widget=forms.RadioSelect
             )
         if settings.about == "span":
-            self.fields["words"] = forms.CharField(label=_("The words it is about"), required=False, strip=False)
+            self.fields["words"] = forms.CharField(
+                label=_("The words it is about"), required=False, strip=False
+            )
             for name in ("start", "end"):
                 self.fields[name] = forms.IntegerField(
                     min_value=0, max_value=10_000_000, required=False, widget=forms.HiddenInput
@@ -73,7 +75,9 @@ class NaturalLanguageForm(AnswerForm):
                 widget=forms.RadioSelect,
             )
         if settings.aspects:
-            self.fields["suggested"] = forms.CharField(required=False, max_length=500, widget=forms.HiddenInput)
+            self.fields["suggested"] = forms.CharField(
+                required=False, max_length=500, widget=forms.HiddenInput
+            )
         for number, response in enumerate(offer.revisions(self.screen, settings)):
             self.fields[f"better_{number}"] = forms.ChoiceField(
                 label=self.screen.letter(response.id),
@@ -165,7 +169,9 @@ def _aspect(name: str, polarity: str) -> Aspect:
 def _suggested(said: str) -> tuple[Aspect, ...]:
     found = [part.rpartition(":") for part in said.split(";") if part]
     if not all(name and polarity in SAID for name, _colon, polarity in found):
-        raise InvalidPayload({"suggested": [_("Send names with :-1 or :1 after them and semicolons between them.")]})
+        raise InvalidPayload(
+            {"suggested": [_("Send names with :-1 or :1 after them and semicolons between them.")]}
+        )
     return tuple(_aspect(name, polarity) for name, _colon, polarity in found)
 
 
@@ -207,7 +213,9 @@ def _written(sent: str) -> list[Refinement]:
         raise InvalidPayload({"written": [_("Send a JSON list of revisions.")]}) from error
 
 
-def to_form(payload: NaturalLanguagePayload, screen: Screen, settings: NaturalLanguageSettings) -> dict[str, Any]:
+def to_form(
+    payload: NaturalLanguagePayload, screen: Screen, settings: NaturalLanguageSettings
+) -> dict[str, Any]:
     data: dict[str, Any] = {"text": payload.text, "language": payload.language}
     if payload.verdict is not None:
         data["verdict"] = str(payload.verdict)
@@ -286,5 +294,3 @@ def _revisions_wrong(
     if any(r.generation is not None and r.source != "policy" for r in shown):
         return _("Only the policy's own revisions name a generation.")
     return ""
-
-

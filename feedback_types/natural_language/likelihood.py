@@ -60,7 +60,10 @@ class NaturalLanguageLikelihood(Likelihood):
     def collate(self, events: Sequence[Event]) -> dict[str, Tensor]:
         rows = [offer.parts(event) for event in events]
         kind, present = pad([[KINDS[part.kind] for part in row] for row in rows])
-        is_gap = [[p.kind == "refinement" or e.payload.start is not None for p in row] for e, row in zip(events, rows, strict=True)]
+        is_gap = [
+            [p.kind == "refinement" or e.payload.start is not None for p in row]
+            for e, row in zip(events, rows, strict=True)
+        ]
         return {
             "kind": kind,
             "present": present,

@@ -15,7 +15,12 @@ from django.utils.translation import gettext as _
 
 from feedback_types.base import Event, Screen, ShownResponse
 from feedback_types.natural_language import aspects
-from feedback_types.natural_language.schema import OVERALL, Aspect, NaturalLanguagePayload, NaturalLanguageSettings
+from feedback_types.natural_language.schema import (
+    OVERALL,
+    Aspect,
+    NaturalLanguagePayload,
+    NaturalLanguageSettings,
+)
 from feedback_types.segments import VERSION, segment_ends
 
 POLARITIES: tuple[int | None, int, int] = (None, -1, 1)  # not said, bad, good
@@ -122,7 +127,9 @@ def verdict_head(criterion: str) -> str:
     return "reward" if criterion.casefold() == OVERALL else f"attribute/{criterion}"
 
 
-def assemble(payload: NaturalLanguagePayload, chosen: Sequence[Part], offered: Mapping[str, Any]) -> NaturalLanguagePayload:
+def assemble(
+    payload: NaturalLanguagePayload, chosen: Sequence[Part], offered: Mapping[str, Any]
+) -> NaturalLanguagePayload:
     """The same comment with these choices beside it."""
     refined = [part for part in chosen if part.kind == "refinement"]
     verdict = next((offered["verdict"][p.chosen]["value"] for p in chosen if p.kind == "verdict"), None)

@@ -38,7 +38,11 @@ def simulate(
 
 
 def _comment(
-    screen: Screen, settings: NaturalLanguageSettings, target: int, labeler: SyntheticLabeler, rng: np.random.Generator
+    screen: Screen,
+    settings: NaturalLanguageSettings,
+    target: int,
+    labeler: SyntheticLabeler,
+    rng: np.random.Generator,
 ) -> NaturalLanguagePayload:
     law = {name: float(labeler.parameters.get(name, value)) for name, value in INITIAL.items()}
     named = [name for name in settings.aspects if rng.random() < 0.5]
@@ -78,7 +82,11 @@ def _place(
 
 
 def _shown(
-    screen: Screen, settings: NaturalLanguageSettings, target: int, labeler: SyntheticLabeler, rng: np.random.Generator
+    screen: Screen,
+    settings: NaturalLanguageSettings,
+    target: int,
+    labeler: SyntheticLabeler,
+    rng: np.random.Generator,
 ) -> list[Refinement]:
     if settings.refinements == "responses":
         return [

@@ -49,7 +49,9 @@ SETS = [
         "cos_e",
         "CoS-E: why an answer is right",
         [
-            question("why", "natural_language", "Why is it right?", verdict="off", aspects=[], languages=["en"]),
+            question(
+                "why", "natural_language", "Why is it right?", verdict="off", aspects=[], languages=["en"]
+            ),
             question(
                 "where",
                 "importance",

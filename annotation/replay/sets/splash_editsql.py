@@ -14,7 +14,11 @@ GOLD = "the corrected SQL is the data set's own, nobody wrote it or judged it; t
 def _splash(row: Mapping[str, Any]) -> Case:
     """The comment. A verdict was not asked: all of these queries are wrong, and people were told so."""
     return Case(
-        row["id"], row["prompt"], [row["response"]], [Said(UNKNOWN, {"why": comment(row["feedback"])})], [GOLD]
+        row["id"],
+        row["prompt"],
+        [row["response"]],
+        [Said(UNKNOWN, {"why": comment(row["feedback"])})],
+        [GOLD],
     )
 
 
@@ -22,7 +26,16 @@ SETS = [
     RealSet(
         "splash_editsql",
         "SPLASH: comments on SQL",
-        [question("why", "natural_language", "How should it be changed?", verdict="off", aspects=[], languages=["en"])],
+        [
+            question(
+                "why",
+                "natural_language",
+                "How should it be changed?",
+                verdict="off",
+                aspects=[],
+                languages=["en"],
+            )
+        ],
         ["splash_editsql/feedback.jsonl"],
         _splash,
     ),

@@ -65,7 +65,9 @@ def _unread(row: Mapping[str, Any]) -> Case:
 
 def _set(name: str, title: str, tests: range) -> Stories:
     asked = [
-        question(_key(n), "natural_language", TESTS[n][1], criterion=TESTS[n][0], aspects=[], languages=["en"])
+        question(
+            _key(n), "natural_language", TESTS[n][1], criterion=TESTS[n][0], aspects=[], languages=["en"]
+        )
         for n in tests
     ]
     return Stories(

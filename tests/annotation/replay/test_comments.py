@@ -97,8 +97,18 @@ def test_errors_are_what_hurt_an_answer() -> None:
         {"type": "Irrelevant", "start": 0, "end": 4},
         {"type": "Incoherent", "start": 3, "end": 6},
     ]
-    row = {"id": "f1", "prompt": PROMPT, "response": {"content": "One two three four.", "source": "m"}, "errors": errors}
+    row = {
+        "id": "f1",
+        "prompt": PROMPT,
+        "response": {"content": "One two three four.", "source": "m"},
+        "errors": errors,
+    }
     case = SETS["finegrained_qa_importance"].read(row)
     payload = said("finegrained_qa_importance", case)["why"]
     assert [(m["start"], m["end"], m["sign"]) for m in payload["marks"]] == [(0, 6, -1), (10, 14, -1)]
-    assert said("finegrained_qa_importance", SETS["finegrained_qa_importance"].read(row | {"errors": []}))["why"]["marks"] == []
+    assert (
+        said("finegrained_qa_importance", SETS["finegrained_qa_importance"].read(row | {"errors": []}))[
+            "why"
+        ]["marks"]
+        == []
+    )

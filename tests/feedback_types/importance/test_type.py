@@ -27,14 +27,18 @@ ENDS = tuple(segment_ends(TEXT))  # 14, 31, 45
 SCREEN = Screen((Message("user", "Is a lantern not for sale? Say where."),), (ShownResponse(5, TEXT),))
 
 
-def marks(*said: tuple[int, int, int, int] | tuple[int, int, int], ends: tuple[int, ...] = ENDS, mode: str = "marks") -> ImportancePayload:
+def marks(
+    *said: tuple[int, int, int, int] | tuple[int, int, int], ends: tuple[int, ...] = ENDS, mode: str = "marks"
+) -> ImportancePayload:
     found = [Mark(where="response", start=m[0], end=m[1], sign=m[2], weight=(*m, 1)[3]) for m in said]
     return ImportancePayload.model_validate({"mode": mode, "segments": ends, "marks": tuple(found)})
 
 
 def event(payload: ImportancePayload, screen: Screen = SCREEN, **asked: object) -> Event:
     settings = importance.settings(asked)
-    return Event("1", "importance", "0", "q", screen, 5, payload, settings, importance.choice_set(screen, settings))
+    return Event(
+        "1", "importance", "0", "q", screen, 5, payload, settings, importance.choice_set(screen, settings)
+    )
 
 
 # --- Lines and rules -------------------------------------------------------------------------------------------------
@@ -98,7 +102,11 @@ def probabilities(first: Event, steps: list[float], law: dict | None = None) -> 
         for p in likelihood.parameters
     }
     values = torch.tensor([np.cumsum([0.3, *steps]).tolist()] * n, dtype=torch.float64)
-    return likelihood.log_likelihood(values, likelihood.collate(every), torch.ones(n).double(), own).exp().tolist()
+    return (
+        likelihood.log_likelihood(values, likelihood.collate(every), torch.ones(n).double(), own)
+        .exp()
+        .tolist()
+    )
 
 
 def by_orders(rates: dict, stop: float, chosen: tuple) -> float:
@@ -120,7 +128,10 @@ def test_the_race_is_plackett_luce_summed_over_orders() -> None:
     likelihood = importance.likelihood
     assert likelihood is not None
     rates = {n: math.exp(abs(u)) for n, u in enumerate(steps)}
-    sets = [tuple(n for n, level in enumerate(offer.levels(e.payload)) if level) for e in likelihood.alternatives(first)]
+    sets = [
+        tuple(n for n, level in enumerate(offer.levels(e.payload)) if level)
+        for e in likelihood.alternatives(first)
+    ]
     expected = [by_orders(rates, stop, chosen) for chosen in sets]
     assert sum(expected) == pytest.approx(1)
     assert probabilities(first, steps) == pytest.approx(expected, abs=1e-6)
@@ -146,7 +157,9 @@ def test_best_and_worst_by_hand() -> None:
     """Four sentences with u = 1, 0, 0, -1, each pair summed over both orders."""
     text = "Aa aa. Bb bb. Cc cc. Dd dd."
     screen = Screen(SCREEN.prompt, (ShownResponse(5, text),))
-    said = marks((0, 6, 1), (7, 13, 1), (14, 20, -1), (21, 27, -1), ends=tuple(segment_ends(text)), mode="best_worst")
+    said = marks(
+        (0, 6, 1), (7, 13, 1), (14, 20, -1), (21, 27, -1), ends=tuple(segment_ends(text)), mode="best_worst"
+    )
     first = event(said, screen=screen, mode="best_worst")
     found = probabilities(first, [1.0, 0.0, 0.0, -1.0])
     assert len(found) == 6 and sum(found) == pytest.approx(1)  # who is best decides who is worst
@@ -162,7 +175,9 @@ def test_labelers_draw_by_the_law(asked: dict, beta: float) -> None:
     two = Screen(SCREEN.prompt, (ShownResponse(5, "Aa aa. Bb bb."),))
     settings = importance.settings(asked)
     value = {0: 0.0, 7: 0.8, None: 0.3}
-    who = SyntheticLabeler(value=lambda _p, _t, offset, _h: value[offset], beta=beta, parameters={"stop": 0.8})
+    who = SyntheticLabeler(
+        value=lambda _p, _t, offset, _h: value[offset], beta=beta, parameters={"stop": 0.8}
+    )
     rng = np.random.default_rng(2)
 
     def levels(payload: ImportancePayload) -> str:
@@ -173,7 +188,11 @@ def test_labelers_draw_by_the_law(asked: dict, beta: float) -> None:
     likelihood = importance.likelihood
     assert likelihood is not None
     every = [levels(e.payload) for e in likelihood.alternatives(first)]
-    expected = probabilities(first, [0.8 * beta, -0.5 * beta], {"stop": 0.8}) if beta else [1 / len(every)] * len(every)
+    expected = (
+        probabilities(first, [0.8 * beta, -0.5 * beta], {"stop": 0.8})
+        if beta
+        else [1 / len(every)] * len(every)
+    )
     chi2 = sum((drawn[key] - 3000 * p) ** 2 / (3000 * p) for key, p in zip(every, expected, strict=True))
     assert chi2 < science.Score(3000, chi2, len(every) - 1).bound(3.0902)
 
@@ -252,13 +271,17 @@ def test_masi_by_hand() -> None:
     assert agreement.masi("ab", "ab") == 0
     assert agreement.masi("ab", "cd") == 1
     assert agreement.masi("a", "") == 1
-    assert agreement.masi("ab", "abc") == pytest.approx(1 - 2 / 3 * 2 / 3)  # Jaccard 2/3, one lies in the other
+    assert agreement.masi("ab", "abc") == pytest.approx(
+        1 - 2 / 3 * 2 / 3
+    )  # Jaccard 2/3, one lies in the other
     assert agreement.masi("ab", "bc") == pytest.approx(1 - 1 / 3 * 1 / 3)  # Jaccard 1/3, they only meet
 
 
 def test_distance_counts_sentences_with_their_sign() -> None:
     a = marks((0, 5, 1), (15, 30, -1))
-    assert importance.distance(a, marks((8, 13, 1, 3), (16, 18, -1))) == 0  # other words of the same sentences
+    assert (
+        importance.distance(a, marks((8, 13, 1, 3), (16, 18, -1))) == 0
+    )  # other words of the same sentences
     assert importance.distance(a, marks((0, 5, 1))) == pytest.approx(1 - 1 / 2 * 2 / 3)
     assert importance.distance(a, marks((0, 5, -1), (15, 30, 1))) == 1
 

@@ -25,7 +25,10 @@ def cast(site):
 
 
 def show(page, site, cast, *texts: str, more=(), **settings: Any) -> None:
-    protocol = [*more, {"key": "why", "type": "importance", "title": "What decided it?", "settings": settings}]
+    protocol = [
+        *more,
+        {"key": "why", "type": "importance", "title": "What decided it?", "settings": settings},
+    ]
     campaign = make_campaign(cast, items=0, protocol=protocol)
     add_items(campaign=campaign, items=[NewItem(PROMPT, [NewResponse(t, source_name="p") for t in texts])])
     site.sign_in(page, cast.lena)
@@ -81,7 +84,9 @@ def test_clicks_go_round_and_words_can_be_selected(page, site, cast) -> None:
         for _ in range(times):
             at = point(page, words)
             page.mouse.click(at["x"], at["y"])
-            page.wait_for_timeout(600)  # or the browser takes two clicks for a double one, which selects a word
+            page.wait_for_timeout(
+                600
+            )  # or the browser takes two clicks for a double one, which selects a word
     begin, end = point(page, "keeps"), point(page, "things")
     page.mouse.move(begin["x"], begin["y"])
     page.mouse.dblclick(end["x"], end["y"])
@@ -153,6 +158,9 @@ def test_narrow_and_accessible(browser, site, cast) -> None:
         page.emulate_media(color_scheme=theme)
         page.wait_for_timeout(200)  # colours fade over
         results = Axe().run(page, options={"resultTypes": ["violations"]})
-        found += [f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in results.response["violations"]]
+        found += [
+            f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
+            for v in results.response["violations"]
+        ]
     context.close()
     assert found == []

@@ -23,11 +23,15 @@ from feedback_types.natural_language.simulate import INITIAL
 language = registry.get("natural_language")
 TEXT = "Faust 🎭 is by Goethe. He wrote it in 1990."
 BETTER, WORSE = "Its first part appeared in 1808.", "Schiller wrote it."
-SCREEN = Screen((Message("user", "?"),), (ShownResponse(5, TEXT), ShownResponse(6, BETTER), ShownResponse(7, WORSE)))
+SCREEN = Screen(
+    (Message("user", "?"),), (ShownResponse(5, TEXT), ShownResponse(6, BETTER), ShownResponse(7, WORSE))
+)
 ASKED = {"aspects": ["accuracy", "completeness", "clarity", "tone", "relevance", "length", "wit"]}
 
 
-def said(verdict: int | None = None, named: dict[str, int] | None = None, **fields: object) -> NaturalLanguagePayload:
+def said(
+    verdict: int | None = None, named: dict[str, int] | None = None, **fields: object
+) -> NaturalLanguagePayload:
     found = tuple(Aspect(name=name, polarity=sign) for name, sign in (named or {}).items())
     return NaturalLanguagePayload.model_validate(
         {"text": "So.", "language": "en", "verdict": verdict, "aspects": found, **fields}
@@ -55,7 +59,11 @@ def event(payload: NaturalLanguagePayload, screen: Screen = SCREEN, **asked: obj
         ("incorrect, though correct in part", None, {"accuracy": -1}),  # -1 + 1 = 0, and no verdict
         ("incorrect, though correct in part", 1, {"accuracy": 1}),
         ("It is not very clear.", None, {"clarity": -1}),
-        ("Clear; nobody has ever been rude.", None, {"clarity": 1, "tone": -1}),  # "nobody" is no negation of ours
+        (
+            "Clear; nobody has ever been rude.",
+            None,
+            {"clarity": 1, "tone": -1},
+        ),  # "nobody" is no negation of ours
         ("The tone!", 1, {"tone": 1}),
         ("The tone!", 0, {"tone": -1}),
         ("TOO LONG; off-topic.", None, {"relevance": -1, "length": -1}),
@@ -132,7 +140,9 @@ def test_an_accepted_revision_ends_the_showing() -> None:
     assert set(refused.value.errors) == {"better_1"}
 
 
-@pytest.mark.parametrize("written", ["{", "3", "[3]", '[{"text": ""}]', '[{"text": "x", "accepted": 1}]', "[" * 9000])
+@pytest.mark.parametrize(
+    "written", ["{", "3", "[3]", '[{"text": ""}]', '[{"text": "x", "accepted": 1}]', "[" * 9000]
+)
 def test_rubbish_for_revisions_is_refused_in_words(written: str) -> None:
     with pytest.raises(InvalidPayload) as refused:
         fill({"aspects": [], "refinements": "policy"}, verdict="1", text="Yes.", written=written)
@@ -146,7 +156,9 @@ def s(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def probabilities(first: Event, values: list[float], beta: float = 1.0, law: dict | None = None) -> list[float]:
+def probabilities(
+    first: Event, values: list[float], beta: float = 1.0, law: dict | None = None
+) -> list[float]:
     """Of every answer; the same scores at the same points."""
     likelihood = language.likelihood
     assert likelihood is not None
@@ -164,7 +176,9 @@ def probabilities(first: Event, values: list[float], beta: float = 1.0, law: dic
 def test_a_refinement_by_hand() -> None:
     """R' - R = .5, beta 2: s(1) = .731059. eps of a model is s(-1.5) = .182426, of a person s(-3) = .047426."""
     asked = {"verdict": "off", "aspects": [], "refinements": "responses"}
-    by_model = probabilities(event(said(refinements_shown=(shown(BETTER, True),)), **asked), [1.5, 1.0], beta=2)
+    by_model = probabilities(
+        event(said(refinements_shown=(shown(BETTER, True),)), **asked), [1.5, 1.0], beta=2
+    )
     assert by_model == pytest.approx([1 - 0.688908, 0.688908], abs=1e-6)  # .817574 * .731059 + .091213
     person = event(said(refinements_shown=(shown(BETTER, True, "person"),)), revised_by="person", **asked)
     assert probabilities(person, [1.5, 1.0], beta=2)[1] == pytest.approx(0.720101, abs=1e-6)
@@ -189,7 +203,9 @@ def test_what_the_comment_is_about_decides_what_is_read() -> None:
     # A span's verdict is about its step: 2 - .5 = 1.5.
     found = probabilities(event(said(1, start=22, end=len(TEXT)), about="span", aspects=[]), [2.0, 0.5])
     assert found == pytest.approx([1 - s(1.5), s(1.5)])
-    chat = Screen((Message("user", "?"), Message("assistant", "Yes."), Message("user", "!")), SCREEN.responses)
+    chat = Screen(
+        (Message("user", "?"), Message("assistant", "Yes."), Message("user", "!")), SCREEN.responses
+    )
     (first, _second) = likelihood.points(event(said(1, turn=1), screen=chat, about="turn", aspects=[]))
     assert (first.text, first.turn, len(first.prompt(chat))) == ("Yes.", 1, 1)
     points = likelihood.points(event(said(1, {"tone": 1}), criterion="ending", aspects=["tone"]))
@@ -310,4 +326,6 @@ def test_views_hold_the_comment_and_leave_out_what_they_cannot_say() -> None:
     assert rows(said(0), verdict="three") == []
     assert rows(said(1, start=0, end=3), about="span") == []
     assert rows(said(1), criterion="ending") == []
-    assert rows(said(1, refinements_shown=(shown(BETTER, False),)), refinements="responses")[0][0] == "unpaired"
+    assert (
+        rows(said(1, refinements_shown=(shown(BETTER, False),)), refinements="responses")[0][0] == "unpaired"
+    )

@@ -79,7 +79,10 @@ def test_two_responses_in_turn_and_on_to_the_next_question(page, site, cast) -> 
     page.keyboard.press("5")
     page.keyboard.press("6")
     said = [p for p in sent(page) if "text" in p]
-    assert [(p["verdict"], p["text"], p["language"]) for p in said] == [(1, "Short.", "en"), (-1, "太短。", "zh")]
+    assert [(p["verdict"], p["text"], p["language"]) for p in said] == [
+        (1, "Short.", "en"),
+        (-1, "太短。", "zh"),
+    ]
 
 
 def test_a_revision_that_came_with_the_item(page, site, cast) -> None:
@@ -91,7 +94,10 @@ def test_a_revision_that_came_with_the_item(page, site, cast) -> None:
     original = page.locator(".response", has=page.locator(".nl-revised"))
     expect(original.locator(".raw").first).to_contain_text("1990", use_inner_text=False)
     assert [w.strip() for w in original.locator("del").all_text_contents()] == ["He wrote it", "1990"]
-    assert [w.strip() for w in original.locator("ins").all_text_contents()] == ["Its first part appeared", "1808"]
+    assert [w.strip() for w in original.locator("ins").all_text_contents()] == [
+        "Its first part appeared",
+        "1808",
+    ]
     page.keyboard.press("a")
     [payload] = sent(page)
     assert payload["refinements_shown"] == [
@@ -196,6 +202,9 @@ def test_narrow_and_accessible(browser, site, cast) -> None:
             page.locator(f"#q-{key} .question-head").click()
             page.wait_for_timeout(200)  # colours fade over
             results = Axe().run(page, options={"resultTypes": ["violations"]})
-            found += [f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in results.response["violations"]]
+            found += [
+                f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
+                for v in results.response["violations"]
+            ]
     context.close()
     assert found == []
