@@ -1,7 +1,9 @@
-"""How far apart two people's marks are, and what the group thinks. Marks are compared by sentence: one that touches it counts.
+"""How far apart two people's marks are, and what the group thinks.
+
+Marks are compared by sentence: one that touches a sentence counts for it.
 
     distance                    MASI distance of the sets of marked sentences, each with its sign
-    alpha_by_sentence           Krippendorff's alpha, nominal: each sentence a unit, its label not marked, hurt, mattered or helped
+    alpha_by_sentence           Krippendorff's alpha, nominal: each sentence is a unit with one label
     precision_at                of a labeler's k gravest sentences, the share that the consensus marked the same way
 
 Source: Passonneau (2006) for MASI.

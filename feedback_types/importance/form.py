@@ -2,7 +2,7 @@
 
 `12-40 ++` (start, end; what the script writes) or `++ the exact words`: one to three of `+` (helped), `-` (hurt) or `*`
 (mattered, where the direction is not asked), as many as it mattered. `p2 12-40 +` lies in message 2 of the prompt, counted
-from 0; words are looked for in the response first, then in the prompt from its end. `done` says that nothing is left to mark.
+from 0; words are looked for in the response first, then in the prompt from its end. `done`: nothing is left to mark.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ImportanceForm(AnswerForm):
 
     @property
     def messages(self) -> list[tuple[int, Message, str]]:
-        """(number, message, its exact text as JSON: a page shows every line end alike) of the prompt, if it can be marked."""
+        """(number, message, exact text as JSON: a page shows every line end alike) of a prompt that can be marked."""
         if self.settings.where == "response":
             return []
         return [(n, message, json.dumps(message.content)) for n, message in enumerate(self.screen.prompt)]

@@ -2,9 +2,9 @@
 
 u_n = beta r_n, r_n the step reward of sentence n (the score after it less the score before it), s the logistic function.
 
-    marks, signed      at each step one of: "sentence n helped" with weight exp(u_n), "n hurt" with exp(-u_n), for every n not
-                       marked yet, or "that is all" with exp(stop). Plackett-Luce with a place to stop, so that how many were
-                       marked is part of the choice.
+    marks, signed      at each step one of: "sentence n helped" with weight exp(u_n), "n hurt" with exp(-u_n), for every n
+                       that is not marked yet, or "that is all" with exp(stop). Plackett-Luce with a place to stop, so
+                       that how many were marked is part of the choice.
     marks, unsigned    the same with "n mattered", weight exp(|u_n|).
     weight             of each mark, ordered: P(W <= k) = s(c_k - t), t = sign u_n, or |u_n| when unsigned.
     best and worst     two sentences by Plackett-Luce on u_n, then two of the others on -u_n.
@@ -15,8 +15,11 @@ arrives, sentences are marked independently,
 
     P(marked S) = integral over t of exp(-t) prod_{n in S} (1 - exp(-t w_n / w_stop)) prod_{n not in S} exp(-t w_n / w_stop),
 
-w_n = exp(u_n) + exp(-u_n), and a marked one helped with s(2 u_n). The integral is a sum over a grid of log t, which is exact to
-six digits; its weights are positive and sum to 1, so the law sums to 1 whatever the grid. Marks in the prompt have no law: the reward of a response is no sum over the prompt. Unsigned marks alone leave the sign of R free (R and -R explain them alike): they are auxiliary.
+w_n = exp(u_n) + exp(-u_n), and a marked one helped with s(2 u_n). The integral is a sum over a grid of log t, exact
+to six digits; its weights are positive and sum to 1, so the law sums to 1 whatever the grid.
+
+Marks in the prompt have no law: the reward of a response is no sum over the prompt. Unsigned marks alone leave the sign of R
+free (R and -R explain them alike): they are auxiliary.
 Source: Luce (1959), Plackett (1975); as a reward-rational choice "credit assignment" of 2002.04833; this form is ours.
 """
 
@@ -35,7 +38,8 @@ from feedback_types.importance.schema import MOST_WEIGHT
 from feedback_types.importance.simulate import INITIAL
 from feedback_types.likelihoods import Likelihood, Parameter, Point, log1mexp, log_between, pad
 
-# log t: below, less than 1e-7 of the time; above, less than 1e-23. A step of 1/2 is exact to six digits, as each factor is smooth.
+# log t: below, less than 1e-7 of the time; above, less than 1e-23. A step of 1/2 is exact to six digits, as each
+# factor is smooth.
 GRID = np.linspace(-16.0, 4.0, 41)
 STEEP = 30.0  # bound on log(t w_n / w_stop): beyond it a sentence is marked or not for certain
 

@@ -97,7 +97,8 @@ class ImportanceSettings(Settings):
         "marks",
         title=gettext_lazy("Mode"),
         description=gettext_lazy(
-            "marks: as many sentences or words as mattered. best_worst: the two best and the two worst sentences of the response."
+            "marks: as many sentences or words as mattered. best_worst: the two best and the two worst "
+            "sentences of the response."
         ),
     )
     signed: bool = setting(

@@ -1,15 +1,15 @@
 """Which aspects a comment is about: a rule that suggests, from its words alone. The labeler has the last word.
 
-Each aspect has keywords: its own name, those of VOCABULARY under that name, and the campaign's. A keyword may carry a sign, "-"
-for words of blame and "+" for words of praise, and end in "*" for any ending.
+Each aspect has keywords: its own name, those of VOCABULARY under that name, and the campaign's. A keyword may carry a
+sign, "-" for blame and "+" for praise, and end in "*" for any ending.
 
     1. Keywords are found as whole words, whatever their case; those written without spaces (Chinese, Japanese) anywhere.
        Longer ones go first and take their place, so that "incorrect" is not "correct".
     2. A negation among the two words before (or the two characters before, without spaces) turns the sign round.
     3. An aspect that is met is suggested. Its polarity is the sign of the sum; where that is 0, the verdict's; else -1.
 
-    >>> suggest("Not clear, and the year is wrong.", None, {"clarity": keywords_of("clarity"), "accuracy": keywords_of("accuracy")})
-    [Aspect(name='clarity', polarity=-1), Aspect(name='accuracy', polarity=-1)]
+    >>> suggest("Not clear.", None, {"clarity": keywords_of("clarity"), "accuracy": keywords_of("accuracy")})
+    [Aspect(name='clarity', polarity=-1)]
 
 Reading is linear in the length of the comment for a fixed list. Source: lexicon rules of aspect mining (Hu & Liu 2004).
 """
@@ -26,18 +26,24 @@ VERSION = 1  # of the rule and its words; rises when a suggestion can change
 VOCABULARY: Mapping[str, str] = {
     "accuracy": "-wrong, -incorrect*, -inaccura*, -error*, -mistake*, -false, -untrue, -bug*, -hallucinat*, -miscalculat*, "
     "+correct, +correctly, +accurate, +accurately, +true, fact*, -错误, -错, -不对, -不准确, -不正确, +正确, +准确, 事实",
-    "completeness": "-missing, -misses, -incomplete*, -omit*, -forgets, -forgot, -lacks, +complete, +completely, +thorough*, "
+    "completeness": "-missing, -misses, -incomplete*, -omit*, -forgets, -forgot, -lacks, +complete, "
+    "+completely, +thorough*, "
     "+covers, +comprehensive, -遗漏, -缺少, -不完整, -漏, +完整, +全面",
     "clarity": "-unclear*, -confus*, -vague*, -ambiguous*, -hard to follow, +clear, +clearly, +readable, +easy to follow, "
     "understand*, -含糊, -不清楚, -混乱, +清楚, +清晰, +易懂",
-    "tone": "-rude, -condescending, -arrogant, -cold, -preachy, +friendly, +polite, +kind, +warm, +respectful, -粗鲁, -傲慢, "
+    "tone": "-rude, -condescending, -arrogant, -cold, -preachy, +friendly, +polite, +kind, +warm, "
+    "+respectful, -粗鲁, -傲慢, "
     "-不礼貌, +友好, +礼貌, 语气",
-    "relevance": "-irrelevant, -off topic, -off-topic, -beside the point, +relevant, +to the point, -无关, -跑题, +相关, +切题",
-    "length": "-too long, -verbose, -wordy, -repetit*, -repeats, -too short, +concise, +brief, +succinct, -啰嗦, -冗长, -太长, "
+    "relevance": "-irrelevant, -off topic, -off-topic, -beside the point, +relevant, +to the point, "
+    "-无关, -跑题, +相关, +切题",
+    "length": "-too long, -verbose, -wordy, -repetit*, -repeats, -too short, +concise, +brief, +succinct, "
+    "-啰嗦, -冗长, -太长, "
     "-太短, +简洁, +简短",
-    "style": "-awkward*, -clumsy, -bland, -cliche*, -clichés, +well written, +well-written, +elegant*, +vivid*, -生硬, +优美, +流畅",
+    "style": "-awkward*, -clumsy, -bland, -cliche*, -clichés, +well written, +well-written, +elegant*, "
+    "+vivid*, -生硬, +优美, +流畅",
     "safety": "-dangerous*, -harmful*, -unsafe, -illegal, -toxic, +safe, +safely, -危险, -有害, +安全",
-    "reasoning": "-illogical, -contradict*, -nonsens*, -does not follow, +logical*, +well reasoned, logic, -矛盾, -不合逻辑, "
+    "reasoning": "-illogical, -contradict*, -nonsens*, -does not follow, +logical*, +well reasoned, "
+    "logic, -矛盾, -不合逻辑, "
     "+合理, 逻辑, 推理",
 }
 NEGATIONS = frozenset(

@@ -12,7 +12,8 @@ from feedback_types.natural_language.offer import verdict_head
 
 VIEWS = {
     "preference": gettext_lazy(
-        "A revision over the original, only if the labeler found it better: lost are the revisions that were not, and that a "
+        "A revision over the original, only if the labeler found it better: lost are the revisions that "
+        "were not, and that a "
         "model's revision is judged less surely than two answers would be. The comment goes along as an extra column."
     ),
     "prompt_completion": gettext_lazy(
@@ -20,7 +21,8 @@ VIEWS = {
         "extra column."
     ),
     "unpaired": gettext_lazy(
-        "True or False by an overall verdict on the whole response; neutral ones, verdicts on words, on earlier turns and on "
+        "True or False by an overall verdict on the whole response; neutral ones, verdicts on words, on "
+        "earlier turns and on "
         "other criteria are left out, aspects and the comment are extra columns."
     ),
 }

@@ -2,12 +2,13 @@
 
 With s the logistic function, beta the labeler's rationality:
 
-    verdict      P(Y <= k) = s(c_k + s_i - beta v): v is R of the whole response; v_end - v_start, the step reward, of a marked
-                 span; the score of an earlier turn at its end. Criterion "overall" reads the reward, another its own head.
+    verdict      P(Y <= k) = s(c_k + s_i - beta v): v is R of the whole response; v_end - v_start, the step reward, of a
+                 marked span; the score of an earlier turn at its end. Criterion "overall" reads the reward, another one
+                 its own head.
     refinement   {refined, original}: P(accept) = (1 - eps) s(beta (R' - R)) + eps / 2, P(reject) the rest. eps is the chance
                  that the two are not told apart: learned, one for what a model wrote and one for what a person wrote.
-    aspect       not said, bad, good: P(said) = s(l g - m - t_i), g = 1 if the page suggested it; P(good | said) = s(beta a_j),
-                 a_j the head `aspect/<name>` at the end of what the comment is about.
+    aspect       not said, bad, good: P(said) = s(l g - m - t_i), g = 1 if the page suggested it; P(good | said) = s(beta
+                 a_j), a_j the head `aspect/<name>` at the end of what the comment is about.
 
 Only the verdict ("overall") and refinements are about the reward; aspects train heads of their own. The words have no law:
 they are chosen from a set nobody can list. A verdict and a refinement of one comment are taken as independent given R.

@@ -126,7 +126,8 @@ class NaturalLanguageSettings(Settings):
         max_length=MOST_ASPECTS,
         title=gettext_lazy("Aspects"),
         description=gettext_lazy(
-            "One a line; likely ones are suggested from the words of the comment, and the labeler confirms them. May be empty."
+            "One a line; likely ones are suggested from the words of the comment, and the labeler "
+            "confirms them. May be empty."
         ),
     )
     keywords: tuple[Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)], ...] = setting(
@@ -151,7 +152,8 @@ class NaturalLanguageSettings(Settings):
         "off",
         title=gettext_lazy("Revisions"),
         description=gettext_lazy(
-            "off: none. responses: the first response of the import is commented on, the others are revisions of it. policy: "
+            "off: none. responses: the first response of the import is commented on, the others are "
+            "revisions of it. policy: "
             "the live policy revises by the comment, where a campaign has one."
         ),
     )

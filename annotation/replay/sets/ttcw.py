@@ -18,13 +18,13 @@ from annotation.replay.sets.comments import comment
 # Number of the test -> criterion of its verdict, and what it asks (rubric.jsonl).
 TESTS = {
     1: ("narrative ending", "Does the end of the story feel natural and earned, as opposed to arbitrary or abrupt?"),
-    2: ("coherence", "Do the different elements of the story work together to form a unified, engaging, and satisfying whole?"),
+    2: ("coherence", "Do the elements of the story work together to form a unified, engaging, and satisfying whole?"),
     3: ("scene and summary", "Does the story have an appropriate balance between scene and summary/exposition?"),
-    4: ("narrative pacing", "Does the manipulation of time in terms of compression or stretching feel appropriate and balanced?"),
+    4: ("narrative pacing", "Does the manipulation of time (compression, stretching) feel appropriate and balanced?"),
     5: ("literary devices", "Does the story make sophisticated use of idiom or metaphor or literary allusion?"),
     6: ("emotional flexibility", "Does the story achieve a good balance between interiority and exteriority?"),
     7: ("structural flexibility", "Does the story contain turns that are both surprising and appropriate?"),
-    8: ("perspective", "Does the story provide diverse perspectives, and present those of unlikeable characters convincingly?"),
+    8: ("perspective", "Does the story provide diverse perspectives, also those of unlikeable characters, convincingly?"),
     9: ("original thought", "Is the story an original piece of writing without any cliches?"),
     10: ("original form", "Does the story show originality in its form and/or structure?"),
     11: ("original theme", "Will an average reader of this story obtain a unique and original idea from reading it?"),

@@ -135,7 +135,7 @@ def test_the_race_is_plackett_luce_summed_over_orders() -> None:
     expected = [by_orders(rates, stop, chosen) for chosen in sets]
     assert sum(expected) == pytest.approx(1)
     assert probabilities(first, steps) == pytest.approx(expected, abs=1e-6)
-    # One of them by hand: nothing marked at once is stop / (stop + all rates) = 4.4817 / (4.4817 + 1.6487 + 2.7183 + 1.2214).
+    # One of them by hand: stop first, 4.4817 / (4.4817 + 1.6487 + 2.7183 + 1.2214).
     assert probabilities(first, steps)[sets.index(())] == pytest.approx(0.445049, abs=1e-5)
 
 

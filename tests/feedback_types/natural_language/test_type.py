@@ -1,4 +1,4 @@
-"""What is particular to comments: likely aspects from the words, forms as people fill them, distances, views, planted mistakes."""
+"""What is particular to comments: likely aspects, forms as people fill them, distances, views, planted mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comments in a real browser: a verdict key, words, likely aspects confirmed by number, revisions by a or o; without scripts."""
+"""Comments in a real browser: a verdict key, words, aspects confirmed by number, revisions by a or o; without scripts."""
 
 from __future__ import annotations
 
