@@ -29,8 +29,8 @@ PROMPT = [{"role": "user", "content": "Add two numbers."}]
 def test_a_comment_and_a_correction_that_works(passes: bool, has_edit: bool) -> None:
     row = {"id": "i1", "prompt": PROMPT, "response": {"content": "a - b\n", "source": "m"}, "feedback": "Use +.",
            "refined_response": "a + b\n", "refinement_passes_tests": passes}  # fmt: skip
-    case = SETS["ilf_code"].read(row)
-    found = said("ilf_code", case)
+    case = SETS["ilf_code_comments"].read(row)
+    found = said("ilf_code_comments", case)
     assert (found["why"]["text"], found["why"]["verdict"], found["why"]["language"]) == ("Use +.", None, "en")
     assert ("edit" in found) == has_edit == (not case.refused)
     if has_edit:
