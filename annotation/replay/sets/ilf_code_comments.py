@@ -27,7 +27,9 @@ SETS = [
         "ilf_code_comments",
         "ILF: comments on code, and the code corrected",
         [
-            question("why", "natural_language", "What is wrong?", verdict="off", aspects=[], languages=["en"]),
+            question(
+                "why", "natural_language", "What is wrong?", verdict="off", aspects=[], languages=["en"]
+            ),
             question("edit", "improvement", "Correct it.", required=False),
         ],
         ["ilf_code/feedback.jsonl"],
