@@ -11,8 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, ConfigDict, Field
 
+from annotation.errors import Invalid
+from annotation.submissions.models import Feedback
+from annotation.submissions.stated import reward_of
 from training_bridge.methods import Attributes, Inputs, Method
-from training_bridge.models import Run
+from training_bridge.models import Run, Snapshot
 from training_bridge.policy.config import (
     ComparisonParameters,
     DPOParameters,
@@ -50,8 +53,30 @@ def enough_pairs(parameters: Any, inputs: Inputs) -> Iterator[str]:
 
 
 def a_reward(parameters: Any, inputs: Inputs) -> Iterator[str]:
-    if inputs.reward_model is None and not parameters.reward:
+    if inputs.reward_model is None and not parameters.reward and not parameters.stated_reward:
         yield _("RLOO needs a reward: choose a reward model, or name a reward function in the settings.")
+    if parameters.stated_reward and _stated(parameters.stated_reward, inputs.snapshot) is None:
+        yield _("Feedback %(n)d states no reward in this campaign.") % {"n": parameters.stated_reward}
+
+
+def _stated(number: int, snapshot: Snapshot | None) -> Feedback | None:
+    """The row, if it is of the snapshot's campaign and states a reward."""
+    rows = Feedback.objects.filter(pk=number, submission__campaign=snapshot.campaign_id if snapshot else None)
+    row = rows.first()
+    try:
+        return row if row is not None and reward_of(row) else None
+    except Invalid:
+        return None
+
+
+def write_stated_reward(run: Run, directory: Path) -> dict[str, Any]:
+    """stated_reward.json, the row that states the reward, for a program that has no database."""
+    row = _stated(run.config.get("stated_reward") or 0, run.snapshot)
+    if row is None:
+        return {}
+    stated = {"id": row.pk, "type": row.type, "version": row.version, "payload": row.payload}
+    (directory / "stated_reward.json").write_text(json.dumps(stated, ensure_ascii=False), encoding="utf-8")
+    return {"stated_reward": "stated_reward.json"}
 
 
 class Text(BaseModel):
@@ -149,6 +174,7 @@ METHODS = [
             schedule=gettext_lazy("online within a round"),
         ),
         check=a_reward,
+        write_inputs=write_stated_reward,
     ),
     Method(
         name="score",

@@ -205,7 +205,7 @@ class Feedback(s.Serializer):
     payload = s.DictField()
     choice_set = s.DictField()
     labeler = s.CharField(help_text="A pseudonym, the same throughout the campaign.")
-    labeler_kind = s.ChoiceField(["human", "simulated", "ai"])
+    labeler_kind = s.ChoiceField(["human", "simulated", "ai", "proxy"])
     status = s.CharField(help_text="counted, or late: kept, but its place had been given away")
     revision = s.IntegerField()
     protocol_version = s.IntegerField()

@@ -31,6 +31,7 @@ class User(AbstractUser):
         HUMAN = "human", _("person")
         SIMULATED = "simulated", _("simulated labeler")
         AI = "ai", _("AI judge")
+        PROXY = "proxy", _("stated reward")  # a reward that somebody stated, answering by itself
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.HUMAN)
     pseudonym_key = models.CharField(max_length=32, default=new_pseudonym_key, editable=False)

@@ -26,7 +26,7 @@ class Submission(models.Model):
     labeler = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="submissions"
     )
-    labeler_kind = models.CharField(max_length=10)  # human, simulated or ai, at the time of the answer
+    labeler_kind = models.CharField(max_length=10)  # human, simulated, ai or proxy, at the time of the answer
     revision = models.PositiveSmallIntegerField(default=0)
     supersedes = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, related_name="superseded_by"

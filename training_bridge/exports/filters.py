@@ -10,11 +10,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from annotation.errors import Invalid
 
-LabelerKind = Literal["human", "simulated", "ai"]
+LabelerKind = Literal["human", "simulated", "ai", "proxy"]
 
 
 class Filters(BaseModel):
-    """Nothing chosen means everything, save answers of AI judges: those are only ever in a snapshot on request."""
+    """Nothing chosen means everything, save answers of AI judges and stated rewards: those only ever enter on request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +25,7 @@ class Filters(BaseModel):
     labeler_kinds: tuple[LabelerKind, ...] = Field(
         ("human", "simulated"),
         title="Answers from",
-        description="Answers of people, of simulated labelers and of AI judges are always told apart.",
+        description="Answers of people, of simulated labelers, of AI judges and of stated rewards are always told apart.",
         min_length=1,
     )
     submitted_from: AwareDatetime | None = Field(None, title="Submitted from")

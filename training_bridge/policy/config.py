@@ -168,6 +168,13 @@ class RLOOParameters(RefreshParameters):
         title="Reward function",
         description="Empty uses the reward model; or a verifiable taste by its name, such as warm or short.",
     )
+    stated_reward: int = Field(
+        default=0,
+        ge=0,
+        title="Stated reward",
+        description="Number of a feedback row in which somebody stated a reward (a proxy), which then stands in for the "
+        "reward model; 0 for none.",
+    )
     steps: int = Field(default=40, ge=1, title="Steps", description="Optimiser steps, each on fresh answers.")
     prompts: int = Field(
         default=8, ge=1, title="Prompts a step", description="Prompts that are answered in each step."

@@ -37,7 +37,12 @@ class SnapshotForm(forms.Form):
     )
     labeler_kinds = forms.MultipleChoiceField(
         label=_("Answers from"),
-        choices=[("human", _("people")), ("simulated", _("simulated labelers")), ("ai", _("AI judges"))],
+        choices=[
+            ("human", _("people")),
+            ("simulated", _("simulated labelers")),
+            ("ai", _("AI judges")),
+            ("proxy", _("stated rewards")),
+        ],
         initial=["human", "simulated"],
         widget=forms.CheckboxSelectMultiple,
         help_text=_("They are told apart in every row."),

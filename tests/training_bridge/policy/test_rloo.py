@@ -116,3 +116,49 @@ def test_prompts_without_room_for_an_answer_are_left_out(policy):
     model, tokenizer = policy
     short, long = ([{"role": "user", "content": "a " * n}] for n in (3, 600))
     assert fitting([short, long], tokenizer, model, 100) == [short]
+
+
+def stated_in(run, source="numbers - words / 10"):
+    """A proxy as a feedback row of a snapshot states it, in the run's directory."""
+    from feedback_types.proxy_reward.program import sha_of
+
+    payload = {"mode": "program", "feature_set": 1, "weights": {}, "judgements": {}, "program": source,
+               "program_sha": sha_of(source), "tried": [{"weights": {}, "program": source, "t_ms": None}],
+               "pool": [1, 2, 3], "ranks": [1, 2, 3]}  # fmt: skip
+    (run.path / "stated.json").write_text(
+        json.dumps({"type": "proxy_reward", "version": 1, "payload": payload})
+    )
+    run.config["stated_reward"] = "stated.json"
+    return run
+
+
+def test_a_stated_reward_takes_the_place_of_a_reward_model(run_of):
+    """A proxy that counts numbers: a random policy writes a digit now and then, and learns to."""
+    run = stated_in(run_of(reward="", steps=30, learning_rate=1e-2), "numbers > 0")
+    rloo(run)
+    rewards = list(column(run, "reward").values())
+    assert sum(rewards[-6:]) / 6 > sum(rewards[:6]) / 6 + 0.1
+
+
+def test_a_stated_reward_is_measured_by_the_snapshot_s_responses(run_of, snapshot, write_lines):
+    said = [[{"role": "assistant", "content": text}] for text in ("One 1.", "A b c d.")]
+    run = stated_in(run_of(reward=""))
+    assert reward_function(run, RLOOParameters())([None] * 2, said) == pytest.approx([1 - 0.2, -0.4])
+    # Responses of 1 - 0.2, 0 - 0.2 and 1 - 0.2, 0 - 0.2: standard deviation 1/2.
+    texts = ["Two 2.", "Two more.", "Two 22.", "Too many."]
+    write_lines("snapshot/native/responses.jsonl", [{"id": i, "text": text} for i, text in enumerate(texts)])
+    assert reward_function(run, RLOOParameters())([None] * 2, said) == pytest.approx([1.6, -0.8])
+
+
+def test_what_states_no_reward_is_refused(run_of):
+    run = stated_in(run_of(reward=""), "1 / questions")
+    with pytest.raises(Problem, match="divides by zero"):
+        reward_function(run, RLOOParameters())([None], [[{"role": "assistant", "content": "No."}]])
+    for text in ("{", "{}", '{"type": "proxy_reward", "payload": {}}', '{"type": "no_such", "payload": {}}'):
+        (run.path / "stated.json").write_text(text)
+        with pytest.raises(Problem, match="no reward that can be read"):
+            reward_function(run, RLOOParameters())
+    comparison = {"items": [1, 2], "ranks": [1, 2], "strength": 1, "both_bad": False, "aspect": None}
+    (run.path / "stated.json").write_text(json.dumps({"type": "comparison", "payload": comparison}))
+    with pytest.raises(Problem, match="states no reward of texts"):
+        reward_function(run, RLOOParameters())
