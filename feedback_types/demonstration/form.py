@@ -33,9 +33,10 @@ class DemonstrationForm(AnswerForm):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         settings: DemonstrationSettings = self.settings
-        first = self.screen.responses[0]
         self.prefix_text = offer.given_prefix(self.screen, settings) if settings.start == "prefix" else ""
-        self.draft_text = NEWLINE.sub("\n", first.text) if settings.start == "draft" else ""
+        self.draft_text = ""
+        if settings.start == "draft":
+            self.draft_text = NEWLINE.sub("\n", self.screen.responses[0].text)
         self.fields["text"] = forms.CharField(
             label=_("Go on from here") if self.prefix_text else _("Your response"),
             initial=self.draft_text,
@@ -67,14 +68,13 @@ def parse(
     cleaned: Mapping[str, Any], screen: Screen, settings: DemonstrationSettings
 ) -> DemonstrationPayload | None:
     written = NEWLINE.sub("\n", cleaned.get("text") or "")
-    source = {"scratch": None, "choose": int(cleaned.get("source") or 0) or None}.get(
-        settings.start, screen.responses[0].id
-    )
-    draft = (
-        NEWLINE.sub("\n", screen.response(source).text)
-        if offer.FROM[settings.start] == "draft" and source
-        else ""
-    )
+    source = None
+    if settings.start == "choose":
+        source = int(cleaned.get("source") or 0) or None
+    elif settings.start != "scratch":
+        source = screen.responses[0].id
+    is_draft = source is not None and offer.FROM[settings.start] == "draft"
+    draft = NEWLINE.sub("\n", screen.response(source).text) if is_draft else ""
     if not written.strip() or written == draft:
         return None
     if settings.start == "choose" and source is None:

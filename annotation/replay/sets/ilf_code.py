@@ -17,7 +17,8 @@ SETS = [
     RealSet(
         "ilf_code",
         "ILF: corrected code",
-        [question("write", "demonstration", "Write the function.", start="draft")],
+        # The person saw what the model had written.
+        [question("write", "demonstration", "Write the function.", start="draft", hide_responses=False)],
         ["ilf_code/feedback.jsonl"],
         _correction,
     ),

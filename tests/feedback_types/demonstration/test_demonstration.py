@@ -153,6 +153,16 @@ def test_a_form_keeps_line_feeds_and_puts_the_beginning_back() -> None:
     assert set(refused.value.errors) == {"source"}
 
 
+def test_who_sees_no_responses_can_write_from_scratch() -> None:
+    """A client of the API gets a screen without responses."""
+    empty, settings = Screen(SCREEN.prompt, ()), demonstration.settings()
+    [question] = protocol.load_protocol([{"key": "q", "type": "demonstration"}])
+    assert "text" in protocol.forms(question, empty)[0].fields
+    payload = form.parse({"text": "At 100 °C."}, empty, settings)
+    assert payload is not None
+    demonstration.validate(payload, empty, settings, None)
+
+
 def test_hidden_responses_stand_alone() -> None:
     """Beside a question that shows the responses nothing can be hidden; the protocol says so."""
     ask = {"key": "write", "type": "demonstration"}

@@ -32,7 +32,7 @@ Whetstone.widget("feature_trace", (question) => {
       line.toggleAttribute("data-empty", now.length === 0);
     }
 
-    // `isSettled`: said by a key or a click, so that the page may go on when all have their place.
+    // The order from the most on; the page goes on by itself when all have their place.
     function put(next) {
       for (const id of ids) for (const radio of radios(id)) radio.checked = Number(radio.value) === next.indexOf(id) + 1;
       show();
