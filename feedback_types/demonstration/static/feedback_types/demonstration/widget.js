@@ -102,6 +102,10 @@ Whetstone.widget("demonstration", (question) => {
     render();
   }
 
+  // Before the page measures how high its strip of questions has to be.
+  find(".demo-live").hidden = false;
+  question.element.closest("form").querySelector(".answers").append(desk);
+
   write.addEventListener("click", open);
   finish.addEventListener("click", done);
   fieldset.addEventListener("change", (event) => {
@@ -135,8 +139,6 @@ Whetstone.widget("demonstration", (question) => {
 
   return {
     ready() {
-      find(".demo-live").hidden = false;
-      question.element.closest("form").querySelector(".answers").append(desk);
       for (const name of ["keystrokes", "paste_events", "paste_chars", "writing_ms"]) add(name, 0);
       show();
       render();

@@ -124,6 +124,7 @@ Whetstone.widget("feature_trace", (question) => {
     const [box, editor] = [find(".trace-editor"), question.field("text")];
     const [edit, finish] = [find("[data-act-edit]"), find("[data-act-done]")];
     find(".trace-buttons").hidden = false;
+    response.element.append(box); // before the page measures how high its strip of questions has to be
     let focusedAt = 0;
     let isOpen = false;
 
@@ -186,10 +187,7 @@ Whetstone.widget("feature_trace", (question) => {
     finish.addEventListener("click", done);
 
     return {
-      ready() {
-        response.element.append(box);
-        show();
-      },
+      ready: show,
       key(event) {
         if (isOpen) return (event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))) && done();
         if (event.key === "e") return open();
