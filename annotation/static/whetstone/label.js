@@ -203,9 +203,9 @@
       this.questions = [...this.form.querySelectorAll(".question")].map((element) => new Question(this, element));
       for (const q of this.questions) q.mount();
       this.activate(this.questions.find((q) => !q.answered()) || this.questions[0], { focus: false });
-      this.keepHeight();
       view.apply(this);
       for (const q of this.questions) q.widget.ready?.();
+      this.keepHeight(); // now that each widget shows what it will
       this.shownAt = performance.now();
     }
 
