@@ -33,6 +33,7 @@ from feedback_types.inter_temporal.simulate import INITIAL
 from feedback_types.likelihoods import Likelihood, Parameter, Point, log_between, pad
 
 READINGS = {"labels": 0, "curve": 1, "order": 2}
+NOTHING = [(0, 0.0)] * 4
 
 
 class InterTemporalLikelihood(Likelihood):
@@ -66,23 +67,17 @@ class InterTemporalLikelihood(Likelihood):
     def collate(self, events: Sequence[Event]) -> dict[str, Tensor]:
         rows = [offer.choices(event) for event in events]
         chosen, present = pad([[c.chosen for c in row] for row in rows])
+        widest = chosen.shape[1]
         terms = [
-            [_terms(c, event.payload.unit == "turn") for c in row]
+            [_terms(c, event.payload.unit == "turn") for c in row] + [NOTHING] * (widest - len(row))
             for event, row in zip(events, rows, strict=True)
         ]
-        widest = chosen.shape[1]
-        index = torch.zeros((len(events), widest, 4), dtype=torch.long)
-        sign = torch.zeros((len(events), widest, 4))
-        for i, row in enumerate(terms):
-            for j, places in enumerate(row):
-                for k, (place, by) in enumerate(places):
-                    index[i, j, k], sign[i, j, k] = place, by
         return {
             "chosen": chosen,
             "present": present,
             "levels": pad([[c.levels for c in row] for row in rows], value=2)[0],
-            "index": index,
-            "sign": sign,
+            "index": torch.tensor([[[place for place, _by in four] for four in row] for row in terms]),
+            "sign": torch.tensor([[[by for _place, by in four] for four in row] for row in terms]),
             "reading": torch.tensor([READINGS[event.payload.reading] for event in events]),
             "log_options": torch.tensor([_log_options(event) for event in events], dtype=torch.float64),
         }
@@ -111,12 +106,12 @@ class InterTemporalLikelihood(Likelihood):
 
 
 def _terms(choice: offer.Choice, is_turn: bool) -> list[tuple[int, float]]:
-    """Points and signs whose sum is the score of a choice: v_n - v_{n-1}, less the same of the other segment."""
+    """Four points with signs, whose sum is the score of a choice: v_n - v_{n-1}, less the same of the other segment."""
     found: list[tuple[int, float]] = []
     for segment, by in ((choice.plus, 1.0), (choice.minus, -1.0)):
         if segment is not None:
             found += [(segment, by)] if is_turn else [(segment + 1, by), (segment, -by)]
-    return found
+    return [*found, *NOTHING[len(found) :]]
 
 
 def _log_options(event: Event) -> float:

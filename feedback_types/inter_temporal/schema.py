@@ -10,6 +10,8 @@ The segments are cut before anybody labels and stored with the answer (`offer.py
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from django.utils.translation import gettext as _
@@ -74,7 +76,7 @@ class InterTemporalPayload(Payload):
             before, at, after = self._around(self.first_error_index)
             if at != (-1,) or -1 in before or any(label is not None for label in after):
                 raise ValueError(_("The first error is the first -1, and nothing is said after it."))
-        for earlier, later in zip(self.curve, self.curve[1:], strict=False):
+        for earlier, later in pairwise(self.curve):
             if later[0] < earlier[0] or (self.drawn == "live" and (later[1] or 0) < (earlier[1] or 0)):
                 raise ValueError(_("The points of a curve go forward; sort them."))
         if any((point[1] is None) != (self.drawn == "typed") for point in self.curve):
@@ -97,14 +99,14 @@ class InterTemporalPayload(Payload):
 
         A live curve is read LAG_MS after the segment had come out (or at its last point); any other at the end itself.
         """
+        offsets = [offset for offset, _ms, _value in self.curve]
+        times = [ms or 0 for _offset, ms, _value in self.curve]
         found = []
         for end in self.segments:
-            if self.drawn == "live":
-                reached = next((ms or 0 for offset, ms, _value in self.curve if offset >= end), 0)
-                before = [value for _offset, ms, value in self.curve if (ms or 0) <= reached + LAG_MS]
-            else:
-                before = [value for offset, _ms, value in self.curve if offset < end]
-            found.append(before[-1] if before else START)
+            last = bisect_left(offsets, end)  # how many points lie before the end
+            if self.drawn == "live" and last < len(times):
+                last = bisect_right(times, times[last] + LAG_MS)
+            found.append(self.curve[last - 1][2] if last else START)
         return found
 
 

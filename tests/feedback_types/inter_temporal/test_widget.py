@@ -157,7 +157,9 @@ def test_two_moments_are_ordered_by_an_arrow(page, site, cast) -> None:
 def test_a_curve_is_drawn_with_a_held_key_while_the_response_appears(page, site, cast) -> None:
     show(page, site, cast, STEPS, reading="curve", chars_per_s=100)
     assert painted(page, "unread") == [STEPS.replace("\r", "")]  # nothing shows before it came out
-    press(page, "Space")
+    press(page, "r")
+    expect(page.locator(".response .rendered")).to_be_hidden()  # nor by another view
+    press(page, "r", "Space")
     page.keyboard.down("ArrowUp")
     expect(page.locator(".inter_temporal-pad")).to_have_attribute("aria-valuenow", re.compile("[78][0-9]"))
     page.keyboard.up("ArrowUp")

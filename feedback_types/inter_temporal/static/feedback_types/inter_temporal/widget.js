@@ -280,6 +280,8 @@ Whetstone.widget("inter_temporal", (question) => {
       },
 
       ready() {
+        const open = all.findIndex((row) => !isDone(row)); // a draft came back
+        if (open > 0) current = open;
         if (all.length) listenToText((part, n) => {
           const at = all.findIndex((row) => row.part === part && row.about.includes(n));
           if (at >= 0) go(at);
@@ -303,6 +305,7 @@ Whetstone.widget("inter_temporal", (question) => {
         part.element.hidden = pad ? pad !== current() : part.nothing.checked && pads.length > 0;
       }
       for (const pad of pads) pad.show();
+      for (const part of parts) part.response.element.classList.toggle("inter_temporal-shown", !isLive || !pads.some((pad) => pad.part === part && !pad.isDone()));
     }
 
     // The text keeps its place; what has not come out yet is transparent.
