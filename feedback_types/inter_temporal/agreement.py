@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from feedback_types import distances
-from feedback_types.inter_temporal.offer import rebuilt
+from feedback_types.inter_temporal.offer import BETTER, rebuilt
 from feedback_types.inter_temporal.schema import InterTemporalPayload, Pair
 
 GRID = 20  # places at which curves over different texts are compared
@@ -91,7 +91,7 @@ def consensus(payloads: Sequence[InterTemporalPayload]) -> InterTemporalPayload:
         first,
         labels=tuple(distances.lower_median(column) if column else None for column in labels),
         pairs=tuple(
-            Pair(first=pair.first, second=pair.second, better={1: "first", 0: "equal", -1: "second"}[sign])
+            Pair(first=pair.first, second=pair.second, better=BETTER[sign + 1])
             for pair, sign in zip(first.pairs, signs, strict=True)
         ),
     )
