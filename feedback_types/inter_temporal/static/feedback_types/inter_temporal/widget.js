@@ -49,7 +49,7 @@ Whetstone.widget("inter_temporal", (question) => {
       const text = node().data.slice(start, end);
       return range(start + (text.length - text.trimStart().length), start + text.trimEnd().length);
     };
-    const elementOf = (n) => form.querySelectorAll(".prompt .message")[segments[n]] || response.element;
+    const elementOf = (n) => form.querySelector(`.prompt [data-turn="${segments[n]}"]`) || response.element;
     return { element, target, response, segments, nothing, places, node, range, rangeOf, elementOf };
   }
 
