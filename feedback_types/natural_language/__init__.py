@@ -78,6 +78,9 @@ class NaturalLanguage(FeedbackType):
         each = 25.0 + 2.0 * bool(settings.aspects) + 6.0 * (settings.refinements != "off")
         return each * len(self.targets(screen, settings))
 
+    def arity_under(self, settings: NaturalLanguageSettings) -> tuple[int, int]:
+        return (2, 9) if settings.refinements == "responses" else self.arity
+
     def targets(self, screen: Screen, settings: NaturalLanguageSettings) -> Sequence[int | None]:
         if settings.refinements == "responses":
             return [offer.original(screen).id]

@@ -235,15 +235,15 @@ def all_helped(e: Event) -> Event:
 @pytest.mark.parametrize("mistake", [forget_how_many, first_mark_only, all_helped])
 def test_a_wrong_choice_set_fails_the_score_test(mistake) -> None:
     case = science.Case(importance, importance.settings({"weights": False}), 1)
-    right = science.Trial.run(case, 3000, seed=3)
-    wrong = science.Trial.run(case, 3000, seed=3, change=mistake)
+    right = science.Trial.run(case, 2000, seed=3)
+    wrong = science.Trial.run(case, 2000, seed=3, change=mistake)
     assert right.score().passes, right.score()
     assert not wrong.score().passes, wrong.score()
 
 
 def test_independent_choices_fail_the_score_test() -> None:
     case = science.Case(importance, importance.settings({"weights": False}), 1)
-    trial = science.Trial.run(case, 3000, seed=3)
+    trial = science.Trial.run(case, 2000, seed=3)
     assert not trial.score(Independent()).passes, trial.score(Independent())
 
 
