@@ -224,13 +224,6 @@ def test_a_soft_pool_is_caught():
     assert not trial.score(Soft()).passes
 
 
-def test_a_choice_set_without_the_sample_is_caught():
-    """The labelers chose among all candidates; what is stored says that they chose among those they saw."""
-    change = only(lambda c, drawn: c["seen"])
-    trial = science.Trial.run(science.Case(proxy, proxy.settings(FIVE), 4), 2000, seed=0, change=change)
-    assert not trial.score().passes
-
-
 def test_more_answers_by_each_way_of_asking_find_more():
     asked = science.Case(proxy, proxy.settings({"mode": "program"}), 4)
     few, many = science.recovery([asked], [60, 600], seed=1)
