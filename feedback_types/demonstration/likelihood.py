@@ -38,7 +38,11 @@ class DemonstrationLikelihood(Likelihood):
         return [Point(text) for text in (event.payload.text, *samples)]
 
     def collate(self, events: Sequence[Event]) -> dict[str, Tensor]:
-        return {"size": torch.tensor([1 + len(_offered(event)["samples"]) for event in events])}
+        return {
+            "size": torch.tensor([1 + len(_offered(event)["samples"]) for event in events]),
+            # The points carry the text; this lets the trainer see whether all that was written is the same.
+            "characters": torch.tensor([len(event.payload.text) for event in events]),
+        }
 
     def log_likelihood(
         self, values: Tensor, batch: Mapping[str, Tensor], beta: Tensor, parameters: Mapping[str, Tensor]

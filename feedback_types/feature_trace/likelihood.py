@@ -27,7 +27,7 @@ from feedback_types.base import Event
 from feedback_types.feature_trace import offer
 from feedback_types.feature_trace.schema import STEPS
 from feedback_types.feature_trace.simulate import INITIAL
-from feedback_types.likelihoods import Likelihood, Parameter, Point, cumulative_logit
+from feedback_types.likelihoods import Likelihood, Parameter, Point, cumulative_logit, pad
 
 
 class TraceLikelihood(Likelihood):
@@ -54,6 +54,8 @@ class TraceLikelihood(Likelihood):
     def collate(self, events: Sequence[Event]) -> dict[str, Tensor]:
         offers = [_offered(event) for event in events]
         return {
+            # The points carry the order; this says it too, so that the trainer sees whether answers differ at all.
+            "places": pad([_places(event) for event in events])[0],
             "length": torch.tensor([len(event.payload.ordered_ids) or 2 for event in events]),
             "levels": torch.tensor([event.payload.levels for event in events]),
             "asked": torch.tensor([offered["levels"] is not None for offered in offers]),
@@ -99,6 +101,14 @@ class TraceLikelihood(Likelihood):
 
     def alternatives(self, event: Event) -> Sequence[Event]:
         return [replace(event, payload=payload) for payload in offer.answers(event.payload, _offered(event))]
+
+
+def _places(event: Event) -> list[int]:
+    """Where the responses were shown, from the least to the most; of a rewrite 0 the response and 1 the new text."""
+    if event.payload.rewrite is not None:
+        return [0, 1] if event.payload.rewrite.has == "more" else [1, 0]
+    shown = [r.id for r in event.screen.responses]
+    return [shown.index(i) for i in event.payload.ordered_ids]
 
 
 def _offered(event: Event) -> Mapping[str, Any]:
