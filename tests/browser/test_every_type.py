@@ -102,16 +102,18 @@ def set_up(cast: Cast, feedback_type: FeedbackType, example: Example) -> Scene:
     asked = {"key": "q", "type": feedback_type.slug, "settings": dict(example.settings)}
     campaign = make_campaign(cast, items=0, protocol=[asked], name=str(feedback_type.label))
     prompt = [{"role": m.role, "content": m.content} for m in example.screen.prompt]
+    by_id = sorted(example.screen.responses, key=lambda r: r.id)  # stored ids rise as the example's do
     add_items(
-        campaign=campaign,
-        items=[NewItem(prompt, [NewResponse(r.text, source_name="p") for r in example.screen.responses])],
+        campaign=campaign, items=[NewItem(prompt, [NewResponse(r.text, source_name="p") for r in by_id])]
     )
     assignment = lease_next(labeler=cast.lena, campaign=campaign)
     assert assignment is not None
-    stored = list(assignment.item.responses.order_by("itemresponse__position").values_list("pk", flat=True))
-    Assignment.objects.filter(pk=assignment.pk).update(response_order=stored)  # as in the example, not by lot
-    ids = {str(a): str(r.id) for a, r in zip(stored, example.screen.responses, strict=True)}
-    return Scene(feedback_type, example, cast, f"/campaigns/{campaign.slug}/label/", ids)
+    stored = assignment.item.responses.order_by("itemresponse__position").values_list("pk", flat=True)
+    ids = {r.id: pk for r, pk in zip(by_id, stored, strict=True)}
+    shown = [ids[r.id] for r in example.screen.responses]  # as in the example, not by lot
+    Assignment.objects.filter(pk=assignment.pk).update(response_order=shown)
+    own = {str(pk): str(response_id) for response_id, pk in ids.items()}
+    return Scene(feedback_type, example, cast, f"/campaigns/{campaign.slug}/label/", own)
 
 
 @contextmanager
