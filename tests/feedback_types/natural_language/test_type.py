@@ -263,8 +263,8 @@ REFINE = {"verdict": "off", "aspects": [], "refinements": "responses"}
 @pytest.mark.parametrize("mistake", [accepted_only, always_better])
 def test_a_refinement_as_a_plain_pair_fails_the_score_test(mistake) -> None:
     case = science.Case(language, language.settings(REFINE), 2)
-    right = science.Trial.run(case, 2500, seed=3)
-    wrong = science.Trial.run(case, 2500, seed=3, change=mistake)
+    right = science.Trial.run(case, 2000, seed=3)
+    wrong = science.Trial.run(case, 2000, seed=3, change=mistake)
     assert right.score().passes, right.score()
     assert not wrong.score(PlainPair()).passes, wrong.score(PlainPair())
 
