@@ -2,6 +2,7 @@
 
 from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueState, Skip, Slot
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.items.models import Item, ItemResponse, Prompt, Response
 from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, SignInLink, User
 from annotation.submissions.models import Feedback, Submission
@@ -11,6 +12,9 @@ __all__ = [
     "Assignment",
     "AuditEvent",
     "Campaign",
+    "ConsentAct",
+    "ConsentText",
+    "Erasure",
     "Feedback",
     "Flag",
     "Guidelines",

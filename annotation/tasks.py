@@ -6,6 +6,7 @@ from celery import shared_task
 
 from annotation.assignment import services as assignment
 from annotation.campaigns import services as campaigns
+from annotation.consents import services as consents
 
 BEAT_SCHEDULE = {
     "release-expired": {
@@ -18,6 +19,11 @@ BEAT_SCHEDULE = {
         "task": "annotation.tasks.roll_up_progress",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "condense-observed": {
+        "task": "annotation.tasks.condense_observed",
+        "schedule": 6 * 3600.0,
+        "options": {"expires": 3600},
     },
 }
 BATCH = 1000
@@ -44,3 +50,12 @@ def tend_queues() -> int:
 def roll_up_progress() -> int:
     """Counts what campaigns have, for pages that must not count a million items."""
     return campaigns.roll_up_progress()
+
+
+@shared_task(time_limit=3600)
+def condense_observed() -> int:
+    """Takes the detail off observed answers that are older than their type keeps it, batch by batch."""
+    total = 0
+    while (condensed := consents.condense_old(limit=BATCH)) > 0:
+        total += condensed
+    return total

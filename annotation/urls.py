@@ -13,6 +13,7 @@ from annotation.views import (
     items,
     label,
     people,
+    privacy,
     quality,
     types,
 )
@@ -20,6 +21,13 @@ from annotation.views import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("work/", home.my_work, name="my_work"),
+    path("privacy/", privacy.privacy, name="privacy"),
+    path("privacy/my-data.json", privacy.my_data, name="my_data"),
+    re_path(
+        r"^privacy/(?P<slug>[a-z][a-z0-9_]{0,39})/(?P<act>grant|withdraw|erase)/$",
+        privacy.act,
+        name="privacy_act",
+    ),
     path("preferences/", home.preferences, name="preferences"),
     path("sign-in/<str:token>/", doors.sign_in, name="sign_in_link"),
     path("join/<str:token>/", doors.join, name="join"),

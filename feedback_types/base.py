@@ -198,6 +198,28 @@ class Attributes:
 
 
 @dataclass(frozen=True)
+class Consent:
+    """What a person agrees to before something is recorded that was not said: a text with a version.
+
+    Whoever agreed to an older version is asked again, so a changed text gets the next version. The first line names it,
+    `signals` lists everything that is recorded, one plain sentence each, `never` what is not, `use` what becomes of it.
+    """
+
+    slug: str
+    version: int
+    title: Any  # translatable, as all of these
+    purpose: Any
+    signals: Sequence[Any]
+    never: Sequence[Any]
+    use: Sequence[Any]
+
+    def text(self) -> str:
+        """The whole text in the active language, as it is kept with the first act that refers to it."""
+        parts = [self.title, self.purpose, *self.signals, *self.never, *self.use]
+        return "\n".join(str(part) for part in parts)
+
+
+@dataclass(frozen=True)
 class Key:
     """One key of the keyboard map: what to press, and what it does in the labeler's words."""
 
@@ -319,6 +341,13 @@ class FeedbackType(ABC):
 
     # Views in training formats: a name of VIEWS -> what the view loses, in a sentence.
     views: ClassVar[Mapping[str, Any]] = {}  # translatable
+
+    # Answers that were not said but observed. `needs_consent` names a Consent by its slug: whoever has not given it is not
+    # asked, and nothing of theirs is stored. `consents` are the texts that this folder brings; several types may share one.
+    needs_consent: ClassVar[str] = ""
+    consents: ClassVar[Sequence[Consent]] = ()
+    keeps_days: ClassVar[int | None] = None  # after these days a stored payload is replaced by its `condense`
+    fewest_people: ClassVar[int] = 1  # views have no rows before so many labelers have answered
 
     # VALID: screens with answers that must pass; INVALID: answers that must be refused, with the field that is at fault.
     valid: ClassVar[Sequence[Example]]
@@ -473,6 +502,17 @@ class FeedbackType(ABC):
     def consensus(self, payloads: Sequence[Any]) -> Any:
         """What the group thinks: a payload of this type. `payloads` is not empty; order does not matter."""
 
+    def condense(self, payload: Any) -> Any:
+        """What stays of an answer when it is older than `keeps_days`: a payload whose field `condensed` is true.
+
+        Condensing twice is condensing once. Only types with `keeps_days` are asked.
+        """
+        return payload
+
+    def legal_basis(self, settings: Any) -> str:
+        """Why a campaign may ask for the consent, in a sentence for the labeler; "" where none is needed."""
+        return ""
+
     # Learning and export
 
     @cached_property
@@ -495,7 +535,11 @@ class FeedbackType(ABC):
         """Answers of a synthetic labeler, (target, payload) for each target, drawn from the law of `likelihood`."""
 
     def statistics(self, events: Iterable[Event]) -> Any:
-        """One streamed pass over all events of this type, for views that need it (a labeler's median, say)."""
+        """One streamed pass over all events of this type, for views that need it (a labeler's median, say).
+
+        For types that are not explicit, `extra["explicit"]` of an event is how often other, explicit answers of the same
+        snapshot called its response good and bad: (good, bad).
+        """
         return None
 
     def records(

@@ -72,6 +72,7 @@ def examine(folder: str) -> list[CheckMessage]:
         *(_files(folder, feedback_type) if hasattr(feedback_type, "slug") else ()),
         *_examples(folder, feedback_type),
         *_settings(folder, feedback_type),
+        *_consent(folder, feedback_type),
     ]
 
 
@@ -158,3 +159,22 @@ def _settings(folder: str, feedback_type: FeedbackType) -> Iterator[CheckMessage
         if lacks:
             hint = "The page of a campaign is made from the fields of Settings."
             yield _error(folder, 13, f"has a setting {name!r} without {' and '.join(lacks)}", hint)
+
+
+def _consent(folder: str, feedback_type: FeedbackType) -> Iterator[CheckMessage]:
+    for consent in feedback_type.consents:
+        if not consent.slug.isidentifier() or consent.version < 1 or not consent.signals:
+            hint = (
+                "A consent has a name in small letters and _, a version from 1, and lists what is recorded."
+            )
+            yield _error(folder, 14, f"brings a consent {consent.slug!r} that nobody can give", hint)
+    if feedback_type.needs_consent and feedback_type.needs_consent not in registry.consents():
+        hint = (
+            f"Bring its text in `consents`, or name one of: {', '.join(registry.consents()) or 'none yet'}."
+        )
+        yield _error(
+            folder, 15, f"needs the consent {feedback_type.needs_consent!r}, which nobody brings", hint
+        )
+    if feedback_type.keeps_days is not None and "condensed" not in feedback_type.payload_class.model_fields:
+        hint = "Give the payload a field `condensed: bool = False`, by which its old rows are told from new ones."
+        yield _error(folder, 16, "keeps its detail for some days only, and cannot say so", hint)

@@ -9,7 +9,7 @@ Stored in a campaign as a list, for example:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -127,6 +127,11 @@ def arity(questions: Sequence[Question]) -> tuple[int, int]:
     """Fewest and most responses an item may have under all of these questions."""
     limits = [q.type.arity_under(q.settings) for q in questions]
     return max(fewest for fewest, _most in limits), min(most for _fewest, most in limits)
+
+
+def asked_with(questions: Sequence[Question], consents: Collection[str]) -> tuple[Question, ...]:
+    """The questions that may be asked of somebody who has given these consents (their slugs)."""
+    return tuple(q for q in questions if not q.type.needs_consent or q.type.needs_consent in consents)
 
 
 def shows_responses(questions: Sequence[Question]) -> bool:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import feedback_types
-from feedback_types.base import FeedbackType
+from feedback_types.base import Consent, FeedbackType
 
 
 class UnknownType(LookupError):
@@ -50,3 +50,15 @@ def all_types() -> list[FeedbackType]:
 def choices() -> list[tuple[str, str]]:
     """(slug, label) pairs for a form; a callable, so that a new folder never makes a migration."""
     return [(t.slug, str(t.label)) for t in all_types()]
+
+
+@cache
+def consents() -> dict[str, Consent]:
+    """Every consent that the folders bring, by its slug. Raises ValueError when two bring the same one."""
+    found: dict[str, Consent] = {}
+    for feedback_type in all_types():
+        for consent in feedback_type.consents:
+            if consent.slug in found:
+                raise ValueError(f"two feedback types bring the consent {consent.slug!r}")
+            found[consent.slug] = consent
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from annotation.assignment.models import Assignment
-from annotation.assignment.selectors import guidelines, protocol, screen_for
+from annotation.assignment.selectors import guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.items.models import Item
 from annotation.items.selectors import item_state
@@ -53,19 +53,18 @@ def protocol_version(row: Protocol) -> dict[str, Any]:
 def assignment(row: Assignment, screen: Screen | None = None) -> dict[str, Any]:
     """Everything that is on the labeler's screen, and nothing else."""
     screen = screen or screen_for(row)
-    asked = protocol(row.protocol_id)
+    questions = questions_for(row)
     return {
         "id": row.pk,
         "campaign": row.campaign.slug,
         "state": Assignment.State(row.state).name.lower(),
         "lease_until": time(row.lease_until),
-        "protocol_version": asked.number,
+        "protocol_version": protocol(row.protocol_id).number,
         "guidelines_version": guidelines(row.guidelines_id).number,
-        "questions": dump_protocol(asked.questions),
+        "questions": dump_protocol(questions),
         "prompt": [{"role": m.role, "content": m.content} for m in screen.prompt],
         "responses": [
-            {"id": r.id, "text": r.text}
-            for r in (screen.responses if shows_responses(asked.questions) else ())
+            {"id": r.id, "text": r.text} for r in (screen.responses if shows_responses(questions) else ())
         ],
         "draft": row.draft,
     }

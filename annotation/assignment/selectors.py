@@ -9,9 +9,11 @@ from django.db.models import QuerySet
 
 from annotation.assignment.models import Assignment, Flag
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.consents.selectors import given
 from annotation.items.models import Response
 from annotation.people.models import User
 from feedback_types.base import Message, Question, Screen, ShownResponse
+from feedback_types.protocol import asked_with
 
 # Responses that were shown lately: they are never edited, and what was shown is what comes back answered a minute later.
 MAX_SHOWN = 500
@@ -31,8 +33,14 @@ def guidelines(guidelines_id: int) -> Guidelines:
 
 
 def questions_for(assignment: Assignment) -> tuple[Question, ...]:
-    """What is asked on the screen of an assignment, in the version that it was leased under."""
-    return protocol(assignment.protocol_id).questions
+    """What is asked on the screen of an assignment, in the version that it was leased under.
+
+    A question that needs a consent is there only for a labeler who has given it.
+    """
+    questions = protocol(assignment.protocol_id).questions
+    if not any(q.type.needs_consent for q in questions):
+        return questions
+    return asked_with(questions, given(assignment.labeler_id))
 
 
 def screen_for(assignment: Assignment) -> Screen:

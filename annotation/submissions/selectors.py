@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
-from annotation.assignment.selectors import protocol, screen_for
+from annotation.assignment.selectors import protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign
 from annotation.people.models import User
 from annotation.submissions.models import Feedback, Submission
@@ -45,9 +45,10 @@ def answers_of(submission: Submission) -> list[Answer]:
 def form_data_of(submission: Submission) -> dict[str, Any]:
     """The answers as form fields, to show the screen again with everything filled in."""
     assignment = submission.assignment
-    return to_form_data(
-        protocol(assignment.protocol_id).questions, screen_for(assignment), answers_of(submission)
-    )
+    questions = questions_for(assignment)
+    asked = {q.key for q in questions}
+    answers = [answer for answer in answers_of(submission) if answer.question in asked]
+    return to_form_data(questions, screen_for(assignment), answers)
 
 
 def summaries_of(submission: Submission) -> list[tuple[str, str]]:

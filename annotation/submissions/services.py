@@ -13,7 +13,7 @@ import math
 import secrets
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import IntegrityError, connection
@@ -23,6 +23,7 @@ from annotation.assignment import queue
 from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import guidelines, protocol, screen_for
 from annotation.campaigns.models import Campaign
+from annotation.consents.services import permitted
 from annotation.errors import Conflict, Invalid, NotFound
 from annotation.people.models import User
 from annotation.submissions.models import Submission
@@ -62,6 +63,7 @@ def submit(
         Conflict `key_reused`: the key was used for another answer. `already_sent`: the assignment was answered with another
             key; `extra["submission"]` names it. `revised_meanwhile`, `skipped`, `versions_changed`, `campaign_closed`.
 
+    Answers that need a consent which the labeler has not given (any more) are left out; the rest is stored.
     An answer to a lease that is out counts while the campaign is open or paused. A closed campaign keeps it as late, so
     that nobody's work is thrown away. A lease that expired counts if a place at its item is still free, else it is late.
     """
@@ -69,7 +71,8 @@ def submit(
     revised = _key(revises, "revises") if revises else None
     if assignment is None or assignment.pk != assignment_id or assignment.labeler_id != labeler.pk:
         assignment = _own(labeler, assignment_id)
-    digest = request_hash(answers)
+    observed = {q.key for q in protocol(assignment.protocol_id).questions if q.type.needs_consent}
+    digest = request_hash(answers, observed)
     _check_versions(assignment, protocol_version, guidelines_version)
     rows = _feedback(assignment, answers, screen or screen_for(assignment))
     try:
@@ -93,10 +96,19 @@ def submit(
         raise
 
 
-def request_hash(answers: Sequence[Answer]) -> str:
-    """What makes two answers the same: their canonical JSON, whatever the order they came in."""
+def request_hash(answers: Sequence[Answer], observed: Collection[str] = ()) -> str:
+    """What makes two answers the same: their canonical JSON, whatever the order they came in.
+
+    Args:
+        observed: keys of questions that need a consent. What a withdrawal may refuse on the second try and what may be
+            erased later has no part in it, and leaves no trace here.
+    """
     said = sorted(
-        ([a.question, -1 if a.target is None else a.target, a.payload.dump()] for a in answers),
+        (
+            [a.question, -1 if a.target is None else a.target, a.payload.dump()]
+            for a in answers
+            if a.question not in observed
+        ),
         key=lambda s: (s[0], s[1]),
     )
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -190,7 +202,7 @@ def _store(
         device_class=device_class,
         ui_version=ui_version,
     )
-    _insert(submission, rows)
+    _insert(submission, permitted(labeler.pk, rows))
     return submission
 
 

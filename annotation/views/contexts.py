@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from annotation.assignment.models import Assignment, FlagReason, SkipReason
-from annotation.assignment.selectors import guidelines, protocol, screen_for
+from annotation.assignment.selectors import guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign
 from annotation.rendering import render_markdown
 from feedback_types.base import Question, Screen
@@ -84,7 +84,7 @@ def assignment_context(
     told = guidelines(assignment.guidelines_id)
     draft = assignment.draft if initial is None and data is None else None
     context = screen_context(
-        asked.questions,
+        questions_for(assignment),
         screen or screen_for(assignment),
         data=data,
         initial=initial if initial is not None else draft,

@@ -24,7 +24,7 @@ from django.utils.translation import ngettext
 from annotation import access
 from annotation.assignment import services as assignment_services
 from annotation.assignment.models import Assignment
-from annotation.assignment.selectors import guidelines, protocol, screen_for
+from annotation.assignment.selectors import guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign, Guidelines
 from annotation.errors import Conflict, Invalid, NotFound
 from annotation.people.models import User
@@ -66,7 +66,7 @@ def next_item(request: HttpRequest, slug: str) -> HttpResponse:
 def submit(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
     """Stores an answer. A form gets the next page, a script the item after the next (`want_next`)."""
     assignment = _own(request, slug, assignment_id)
-    questions = protocol(assignment.protocol_id).questions
+    questions = questions_for(assignment)
     screen = screen_for(assignment)
     revises = _revised(request, assignment)
     try:
@@ -149,10 +149,12 @@ def draft(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
         "protocol_version",
         "guidelines_version",
     }
+    asked = {q.key for q in questions_for(assignment)}
+    silent = tuple(f"{q.key}-" for q in protocol(assignment.protocol_id).questions if q.key not in asked)
     fields = {
         name: values[0] if len(values) == 1 else values
         for name, values in request.POST.lists()
-        if name not in not_answers
+        if name not in not_answers and not name.startswith(silent)
     }
     saved = assignment_services.save_draft(labeler=_person(request), assignment_id=assignment.pk, data=fields)
     return JsonResponse({"saved_at": saved.draft_saved_at})
@@ -203,7 +205,7 @@ def flag(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
 def preview(request: HttpRequest, slug: str, assignment_id: int, question: str) -> HttpResponse:
     """What the type of one question shows for an answer that is not finished; nothing is stored."""
     assignment = _own(request, slug, assignment_id)
-    asked = next((q for q in protocol(assignment.protocol_id).questions if q.key == question), None)
+    asked = next((q for q in questions_for(assignment) if q.key == question), None)
     if asked is None:
         raise NotFound(_("There is no such question on this screen."))
     brake("preview", _person(request).pk, most=PREVIEWS_A_MINUTE)

@@ -25,6 +25,7 @@ from playwright.sync_api import Page, expect
 
 from annotation.assignment.models import Assignment
 from annotation.assignment.services import lease_next
+from annotation.consents.services import grant
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.submissions.models import Feedback
 from feedback_types import registry
@@ -106,6 +107,8 @@ def set_up(cast: Cast, feedback_type: FeedbackType, example: Example) -> Scene:
     add_items(
         campaign=campaign, items=[NewItem(prompt, [NewResponse(r.text, source_name="p") for r in by_id])]
     )
+    if slug := feedback_type.needs_consent:
+        grant(user=cast.lena, slug=slug, version=registry.consents()[slug].version)
     assignment = lease_next(labeler=cast.lena, campaign=campaign)
     assert assignment is not None
     stored = assignment.item.responses.order_by("itemresponse__position").values_list("pk", flat=True)

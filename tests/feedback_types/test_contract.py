@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from gettext import NullTranslations
 from itertools import pairwise
 from typing import Any
@@ -485,7 +486,12 @@ def test_the_choice_set_is_stored_with_the_choice_in_it(
 @of_types
 def test_records_are_rows_that_trl_reads(feedback_type: FeedbackType) -> None:
     assert set(feedback_type.views) <= set(COLUMNS)
-    events = [event_of(feedback_type, example) for example in feedback_type.valid]
+    # As many labelers as the type wants to see, and where it is calibrated on explicit answers, these say "good".
+    events = [
+        replace(event_of(feedback_type, example), labeler=f"l-{n}", extra={"explicit": (1, 0)})
+        for n in range(feedback_type.fewest_people)
+        for example in feedback_type.valid
+    ]
     statistics = feedback_type.statistics(events)
     seen = set()
     for event in events:

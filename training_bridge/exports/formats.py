@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -61,15 +62,25 @@ class Views:
         self.root, self.prompts, self.responses = root, prompts, responses
         self.rows: dict[tuple[str, str], int] = Counter()  # (view, split)
         self.rows_by_type: dict[str, Counter[str]] = defaultdict(Counter)
+        self.people: dict[str, int] = {}  # labelers by type
         self.groups: Counter[str] = Counter()  # answers (one question, one screen) by type
         self.groups_without: dict[str, Counter[str]] = defaultdict(
             Counter
         )  # view -> type -> answers that gave no row
 
     def write(self, slugs: list[str], on_rows: Callable[[int], None]) -> dict[str, HashingFile]:
-        """Two streamed passes over the events: `statistics` of each type, then `records`. Returns the files by name."""
+        """Two streamed passes over the events: `statistics` of each type, then `records`. Returns the files by name.
+
+        Observed answers take two more: they are calibrated on what was said outright, so that comes first.
+        """
         known = {slug: registry.get(slug) for slug in slugs if slug in registry.folders()}
-        statistics = {slug: kind.statistics(self._events(slug)) for slug, kind in known.items() if kind.views}
+        outright = {slug: kind for slug, kind in known.items() if kind.views and not kind.needs_consent}
+        statistics = {slug: kind.statistics(self._events(slug)) for slug, kind in outright.items()}
+        observed = {slug: kind for slug, kind in known.items() if kind.views and kind.needs_consent}
+        if observed:
+            explicit = self._explicit(outright, statistics)
+            for slug, kind in observed.items():
+                statistics[slug] = kind.statistics(self._judged(slug, explicit))
         files: dict[str, HashingFile] = {}
         with translation.override("en"):
             for group in self._groups(on_rows):
@@ -90,6 +101,10 @@ class Views:
         if kind is None or not kind.views:
             return
         self.groups[slug] += 1
+        if self._people(slug) < kind.fewest_people:
+            for view in kind.views:
+                self.groups_without[view][slug] += 1
+            return
         events = [event_of(row, self.prompts, self.responses) for row in group]  # type: ignore[arg-type]
         given = set()
         for view, record in kind.records(events, statistics[slug]):
@@ -113,6 +128,47 @@ class Views:
         for row in self._rows():
             if row["type"] == slug and row["status"] == "counted":
                 yield event_of(row, self.prompts, self.responses)  # type: ignore[arg-type]
+
+    def _people(self, slug: str) -> int:
+        """How many labelers gave counted answers of this type."""
+        if slug not in self.people:
+            rows = (row for row in self._rows() if row["type"] == slug and row["status"] == "counted")
+            self.people[slug] = len({row["labeler"] for row in rows})
+        return self.people[slug]
+
+    def _explicit(
+        self, outright: Mapping[str, FeedbackType], statistics: Mapping[str, Any]
+    ) -> dict[int, tuple[int, int]]:
+        """How often what people said outright called a response good and bad: by their unpaired and preference rows."""
+        found: dict[int, tuple[int, int]] = {}
+        for group in self._groups(lambda n: None):
+            slug = group[0]["type"]
+            kind = outright.get(slug)
+            if kind is None or kind.attributes.explicitness == "Implicit":
+                continue
+            events = [event_of(row, self.prompts, self.responses) for row in group]  # type: ignore[arg-type]
+            ids = {response.text: response.id for response in events[0].screen.responses}
+            said: list[tuple[str, bool]] = []
+            for view, record in kind.records(events, statistics[slug]):
+                if view == "unpaired":
+                    said.append((record["completion"][-1]["content"], record["label"]))
+                elif view == "preference":
+                    said += [
+                        (record["chosen"][-1]["content"], True),
+                        (record["rejected"][-1]["content"], False),
+                    ]
+            for text, is_good in said:
+                if text in ids:  # an edited text was on nobody's screen
+                    good, bad = found.get(ids[text], (0, 0))
+                    found[ids[text]] = (good + is_good, bad + (not is_good))
+        return found
+
+    def _judged(self, slug: str, explicit: Mapping[int, tuple[int, int]]) -> Iterator[Event]:
+        """Events of a type, with what was said outright about their responses."""
+        for event in self._events(slug):
+            if event.target in explicit:
+                event = replace(event, extra={**event.extra, "explicit": explicit[event.target]})
+            yield event
 
     def _groups(self, on_rows: Callable[[int], None]) -> Iterator[list[dict[str, Any]]]:
         """The counted events of one question on one screen, together."""

@@ -23,6 +23,7 @@ from annotation.campaigns.models import Campaign
 from annotation.people.models import ApiToken, Membership, Role, User
 from annotation.people.services import create_sign_in_link, grant_role, invite, issue_token, revoke_role
 from annotation.views.assets import bundle_urls
+from feedback_types.registry import consents
 from tests.cast import Cast, make_campaign, make_cast, make_user, send
 from training_bridge.models import Checkpoint, Run, Snapshot
 from training_bridge.services import open_round, promote, start_run, take_snapshot
@@ -98,6 +99,9 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "home": (signed_in(200), None, {}),
     "my_work": (signed_in(200), None, {}),
     "preferences": (None, public(302), {"theme": "dark"}),
+    "privacy": (signed_in(200), None, {}),
+    "my_data": (signed_in(200), None, {}),
+    "privacy_act": (None, signed_in(302), {}),
     "sign_in_link": (public(200), public(302), {}),
     "join": (public(200), JOINED, {}),
     "widgets_js": (public(200), public(200), {}),
@@ -209,6 +213,7 @@ class World:
             "sign_in_link": {"token": create_sign_in_link(user=cast.stan).strip("/").split("/")[-1]},
             "widgets_css": {"digest": self.values["css_digest"]},
             "promote": {"checkpoint_id": self.newer.pk},
+            "privacy_act": {"slug": next(iter(consents())), "act": "withdraw"},
         }
 
     def _annotation(self, cast: Cast, sven: Membership) -> dict[str, Any]:

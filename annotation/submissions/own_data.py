@@ -1,0 +1,102 @@
+"""Everything that is stored about one person, for themselves: one JSON document.
+
+{"format": 1, "account": {...}, "memberships": [...], "submissions": [{..., "feedback": [...]}], "drafts": [...],
+ "skips": [...], "reports": [...], "consents": [...], "erasures": [...], "tokens": [...]}
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from annotation.assignment.models import Assignment, Flag, Skip
+from annotation.consents.models import Erasure
+from annotation.consents.selectors import acts_of
+from annotation.people.models import ApiToken, Membership, User
+from annotation.submissions.models import Submission
+from annotation.submissions.selectors import with_feedback
+
+FORMAT = 1
+
+
+def own_data(user: User) -> bytes:
+    """UTF-8 JSON; no secrets (a token is there by its name), nothing of anybody else, no gold answer, no policy's name."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "account": {
+            "username": user.username,
+            "email": user.email,
+            "name": user.get_full_name(),
+            "language": user.language,
+            "joined_at": user.date_joined,
+        },
+        "memberships": [
+            {
+                "campaign": m.campaign.slug,
+                "role": m.role,
+                "since": m.created_at,
+                "suspended_at": m.suspended_at,
+            }
+            for m in Membership.objects.filter(user=user).select_related("campaign").order_by("id")
+        ],
+        "submissions": [_submission(s) for s in _submissions(user)],
+        "drafts": [
+            {"assignment": a.pk, "campaign": a.campaign.slug, "fields": a.draft, "saved_at": a.draft_saved_at}
+            for a in Assignment.objects.filter(labeler=user, draft__isnull=False)
+            .select_related("campaign")
+            .order_by("id")
+        ],
+        "skips": [
+            {"assignment": s.assignment_id, "reason": s.reason, "note": s.note, "at": s.created_at}
+            for s in Skip.objects.filter(assignment__labeler=user).order_by("id")
+        ],
+        "reports": [
+            {"assignment": f.assignment_id, "reason": f.reason, "note": f.note, "at": f.created_at}
+            for f in Flag.objects.filter(assignment__labeler=user).order_by("id")
+        ],
+        "consents": [
+            {
+                "consent": act.consent,
+                "version": act.version,
+                "act": act.kind,
+                "source": act.source,
+                "language": act.text.language,
+                "text": act.text.text,
+                "at": act.created_at,
+            }
+            for act in acts_of(user)
+        ],
+        "erasures": [
+            {"consent": e.consent, "answers": e.answers, "drafts": e.drafts, "at": e.created_at}
+            for e in Erasure.objects.filter(user=user).order_by("id")
+        ],
+        "tokens": [
+            {"name": t.name, "scopes": t.scopes, "created_at": t.created_at, "revoked_at": t.revoked_at}
+            for t in ApiToken.objects.filter(user=user).order_by("id")
+        ],
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def _submissions(user: User) -> Any:
+    mine = Submission.objects.filter(labeler=user).select_related("campaign", "item__prompt")
+    return with_feedback(mine).order_by("submitted_at", "id").iterator(chunk_size=500)
+
+
+def _submission(row: Submission) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "campaign": row.campaign.slug,
+        "prompt": row.item.prompt.messages,
+        "revision": row.revision,
+        "status": row.status,
+        "submitted_at": row.submitted_at,
+        "active_ms": row.active_ms,
+        "total_ms": row.total_ms,
+        "device_class": row.device_class,
+        "feedback": [
+            {"question": f.question, "type": f.type, "target": f.target_id, "payload": f.payload}
+            for f in row.feedback.all()
+        ],
+    }
