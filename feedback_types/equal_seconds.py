@@ -179,10 +179,14 @@ def _typical(protocol: Protocol) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Protocols against comparisons alone, at equal labeler-seconds.")
+    parser = argparse.ArgumentParser(
+        description="Protocols against comparisons alone, at equal labeler-seconds."
+    )
     parser.add_argument("--budget", type=float, action="append", help="labeler-seconds; may be repeated")
     parser.add_argument("--worlds", type=int, default=6)
-    parser.add_argument("--careful", type=float, action="append", help="rationality of answers that do not compare")
+    parser.add_argument(
+        "--careful", type=float, action="append", help="rationality of answers that do not compare"
+    )
     options = parser.parse_args(arguments)
     if not django_settings.configured:
         django_settings.configure(USE_I18N=False)

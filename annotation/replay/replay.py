@@ -19,12 +19,15 @@ from django.utils.text import slugify
 
 from annotation.campaigns.models import Campaign
 from annotation.campaigns.services import create_campaign
+from annotation.consents.models import ConsentAct
+from annotation.consents.services import grant
 from annotation.people.models import ApiToken, Role, User
 from annotation.people.services import grant_role, issue_token, revoke_token
 from annotation.replay.client import ApiError, Client
 from annotation.replay.sets import Case, RealSet, Said, answers_on
 from feedback_types.base import InvalidPayload, Message, Screen, ShownResponse
 from feedback_types.protocol import load_protocol
+from feedback_types.registry import consents
 
 KEYS = uuid.UUID("6f0b3f0e-5f3c-4d0a-9d39-3a5d0c1f7a11")
 BATCH = 500
@@ -78,6 +81,7 @@ def replay(real: RealSet, *, data: Path, url: str, limit: int | None = None, pro
             chief = Client(url, _token(admin, tokens, "manage", "read"), connection=connection)
             people = {}
             for name, user in labelers.items():
+                _agree(user, real)
                 grant_role(actor=admin, user=user, campaign=campaign, role=Role.LABELER)
                 people[name] = Client(url, _token(user, tokens, "label"), connection=connection)
             if campaign.state == Campaign.State.DRAFT:
@@ -109,7 +113,8 @@ def replay(real: RealSet, *, data: Path, url: str, limit: int | None = None, pro
 def _items(chief: Client, slug: str, cases: list[Case], report: Report) -> dict[str, int]:
     """Imports what the campaign does not have yet; external id -> item id of all."""
     known = _known(chief, slug)
-    new = [case for case in cases if case.external_id not in known]
+    # A case without responses is no item: it only says why its answers were refused.
+    new = [case for case in cases if case.responses and case.external_id not in known]
     if new:
         body = b"\n".join(orjson.dumps(case.import_row()) for case in new)
         report.imported = chief.upload(f"campaigns/{slug}/items/import/", body)["items"]
@@ -175,6 +180,12 @@ def _answer(
     report.late += sent["submission"]["status"] == "late"
     types = {q.key: q.type.slug for q in questions}
     report.feedback.update(types[a.question] for a in answers)
+
+
+def _agree(user: User, real: RealSet) -> None:
+    """What a set publishes was observed with its people's consent to that; the act says where it comes from."""
+    for slug in {q.type.needs_consent for q in load_protocol(real.protocol)} - {""}:
+        grant(user=user, slug=slug, version=consents()[slug].version, source=ConsentAct.Source.PUBLISHED)
 
 
 def _slug(real: RealSet) -> str:

@@ -187,7 +187,9 @@ def test_axe_finds_nothing(browser, site, cast, page, scheme) -> None:
     seen = context.new_page()
     site.sign_in(seen, cast.lena)
     seen.goto(f"/campaigns/{campaign.slug}/label/")
-    select(seen, "Goethe" if "Goethe" in (seen.locator(".response .raw").first.text_content() or "") else "No")
+    select(
+        seen, "Goethe" if "Goethe" in (seen.locator(".response .raw").first.text_content() or "") else "No"
+    )
     press(seen, "f", "n", "3", "v")
     found = []
     for key in asked:
