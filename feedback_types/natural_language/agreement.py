@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from feedback_types import distances
@@ -32,13 +33,12 @@ def consensus(payloads: Sequence[NaturalLanguagePayload]) -> NaturalLanguagePayl
     ordered = sorted(payloads, key=lambda p: p.model_dump_json())
     nearest = min(ordered, key=lambda p: sum(distance(p, other) for other in ordered))
     said = [p.verdict for p in payloads if p.verdict is not None]
-    named = distances.majority(
-        ({(aspect.name, aspect.polarity) for aspect in p.aspects} for p in payloads), len(payloads)
-    )
+    votes = Counter((aspect.name, aspect.polarity) for p in payloads for aspect in p.aspects)
+    named = sorted(aspect for aspect, count in votes.items() if 2 * count > len(payloads))
     return nearest.model_copy(
         update={
             "verdict": distances.lower_median(said) if said else None,
-            "aspects": tuple(Aspect(name=name, polarity=polarity) for name, polarity in sorted(named)),
+            "aspects": tuple(Aspect(name=name, polarity=polarity) for name, polarity in named),
             "refinements_shown": tuple(
                 shown.model_copy(update={"accepted": _mostly_better(payloads, shown.text)})
                 for shown in nearest.refinements_shown

@@ -68,7 +68,7 @@ def _comment(
 
 def _place(
     screen: Screen, settings: NaturalLanguageSettings, target: int, rng: np.random.Generator
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """What the comment is about: any sentence, any turn."""
     if settings.about == "span":
         text = screen.response(target).text
