@@ -3,6 +3,7 @@
 from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueState, Skip, Slot
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.consents.models import ConsentAct, ConsentText, Erasure
+from annotation.endpoints.models import Endpoint
 from annotation.items.models import Item, ItemResponse, Prompt, Response
 from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, SignInLink, User
 from annotation.submissions.models import Feedback, Submission
@@ -14,6 +15,7 @@ __all__ = [
     "Campaign",
     "ConsentAct",
     "ConsentText",
+    "Endpoint",
     "Erasure",
     "Feedback",
     "Flag",
