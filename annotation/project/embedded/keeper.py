@@ -68,9 +68,12 @@ class Starting:
         self._users = FileLock(places.lock(f"{name}.users"))
         self._users.shared()  # waits for a keeper that is just stopping
         self._keeper: subprocess.Popen[bytes] | None = None
-        with FileLock(places.lock(f"{name}.start")) as start:
+        self._start()
+
+    def _start(self) -> None:
+        with FileLock(self.places.lock(f"{self.server.name}.start")) as start:
             start.exclusive()
-            if not is_held(places.lock(f"{name}.keeper")):
+            if not is_held(self.places.lock(f"{self.server.name}.keeper")):
                 self._start_keeper()
 
     def _start_keeper(self) -> None:
@@ -106,7 +109,9 @@ class Starting:
                 if self._keeper is not None:
                     self._keeper.returncode = 0  # it is on its own now: no warning when this object goes
                 return Lease(self.server, self._users)
-            if not kept or time.monotonic() > deadline:
+            if not kept and self._keeper is None:  # the one that was found was just ending
+                self._start()
+            elif not kept or time.monotonic() > deadline:
                 self._users.close()
                 log = self.places.log(name)
                 raise EmbeddedError(f"{name} did not start. The end of {log}:\n{tail(log)}")
