@@ -100,6 +100,7 @@ def test_points_lie_in_the_text(feedback_type: FeedbackType) -> None:
             assert point.offset is None or 0 <= point.offset <= len(point.text)
             assert point.head == "reward" or point.head.split("/")[0] in {
                 "attribute",
+                "aspect",
                 "span",
                 "tag",
                 "feature",
