@@ -7,7 +7,7 @@ new prompts. The difference to comparisons alone is taken world by world, so tha
 
     python -m feedback_types.equal_seconds            the table of docs/types/README.md
 
-The worlds and labelers are those of `science.py`: they answer by each type's own law. What this ranks is designs, not people.
+The worlds and labelers are those of `science.py`: they answer by each type's own law. What is ranked is designs, not people.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ Ask = tuple[str, Mapping[str, object]]  # a type's slug and its settings
 
 RATING: Ask = ("critique", {"criteria": ["overall"]})
 COMPARISON: Ask = ("comparison", {})
+STEPS: Ask = ("inter_temporal", {"unit": "sentence", "stop_at_error": False})
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,11 @@ ALONE = Protocol("comparison alone", 2, [COMPARISON])
 PROTOCOLS = (
     Protocol("comparison + a grade for each", 2, [COMPARISON, RATING]),
     Protocol("comparison + grades + e-stops", 2, [COMPARISON, RATING, ("e_stop", {})]),
+    Protocol("comparison + a label for each sentence", 2, [COMPARISON, STEPS]),
     Protocol("comparison + an edit", 2, [COMPARISON, ("improvement", {})]),
     Protocol("a grade alone", 1, [RATING]),
     Protocol("e-stop, then a grade", 1, [("e_stop", {}), RATING]),
+    Protocol("a label for each sentence alone", 1, [STEPS]),
     Protocol("ranking of four", 4, [("comparison", {"mode": "ranking"})]),
     Protocol("an edit alone", 1, [("improvement", {})]),
 )
