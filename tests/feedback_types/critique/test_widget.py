@@ -168,7 +168,7 @@ def test_without_scripts(browser, site, cast, page) -> None:
 def test_axe_finds_nothing(browser, site, cast, page, scheme) -> None:
     """All parts of a critique beside a ranking and a choice of the best; one after the other open."""
     asked = {
-        "grade": ("critique", FULL),
+        "grade": ("critique", {**FULL, "categories": []}),
         "order": ("comparison", {"mode": "ranking"}),
         "best": ("comparison", {"mode": "best"}),
         "marks": ("critique", {"criteria": [], "categories": ["factual"]}),

@@ -134,7 +134,7 @@ def test_one_of_several_is_improved_and_kept_over_a_reload(page, site, cast):
 
 
 def test_back_to_the_original_is_no_answer(page, site, cast):
-    show(page, site, cast, TEXT, more=[{"key": "grade", "type": "critique"}])
+    show(page, site, cast, TEXT)
     page.keyboard.press("e")
     replace_in_editor(page, "90", "95")
     page.keyboard.press("Control+Enter")

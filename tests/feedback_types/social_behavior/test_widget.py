@@ -41,6 +41,7 @@ def show(page, site, cast, *texts, agreed=True, settings=None, before=(), items=
         grant(user=cast.lena, slug=SLUG, version=1)
     site.sign_in(page, cast.lena)
     page.goto(f"/campaigns/{campaign.slug}/label/")
+    page.wait_for_timeout(300)  # the page takes an Enter at once for the second half of a double press
     return campaign
 
 
