@@ -63,10 +63,13 @@ def _stated(number: int, snapshot: Snapshot | None) -> Feedback | None:
     """The row, if it is of the snapshot's campaign and states a reward."""
     rows = Feedback.objects.filter(pk=number, submission__campaign=snapshot.campaign_id if snapshot else None)
     row = rows.first()
+    if row is None:
+        return None
     try:
-        return row if row is not None and reward_of(row) else None
+        reward_of(row)
     except Invalid:
         return None
+    return row
 
 
 def write_stated_reward(run: Run, directory: Path) -> dict[str, Any]:

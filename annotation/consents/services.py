@@ -177,7 +177,7 @@ def _clear_drafts(user: User, types: Collection[str]) -> int:
         keys = [q.key for q in assignment.protocol.questions if q.type.slug in types]
         kept = {
             name: value
-            for name, value in assignment.draft.items()
+            for name, value in (assignment.draft or {}).items()
             if not name.startswith(tuple(f"{key}-" for key in keys))
         }
         if kept != assignment.draft:

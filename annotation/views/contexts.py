@@ -53,7 +53,9 @@ def screen_context(
     last = max(opening, len(messages) - TURNS_SHOWN)
     is_raw = any(q.type.needs_raw_text(q.settings) for q in questions)
     item = {
-        "instructions": [{**m, "is_long": len(m["text"]) > LONG_INSTRUCTIONS} for m in messages[:opening]],
+        "instructions": [
+            {**m, "is_long": len(str(m["text"])) > LONG_INSTRUCTIONS} for m in messages[:opening]
+        ],
         "earlier": messages[opening:last],
         "messages": messages[last:],
         "is_raw": is_raw,

@@ -52,7 +52,7 @@ class Calibration:
 def features(event: Event) -> tuple[float, ...]:
     """1; whether each event happened, the pace from -1 (skimmed) to 1 (slow), 0 where it was not measured; confounders."""
     payload = event.payload
-    position = [r.id for r in event.screen.responses].index(event.target)
+    position = next(n for n, r in enumerate(event.screen.responses) if r.id == event.target)
     length, place, device = confounders(
         len(event.screen.responses[position].text), position, str(event.extra.get("device_class", ""))
     )

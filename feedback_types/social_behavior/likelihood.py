@@ -136,7 +136,7 @@ def _has(payload: SocialPayload, name: str) -> bool:
 
 
 def _seen(event: Event) -> tuple[float, float, float]:
-    position = [r.id for r in event.screen.responses].index(event.target)
+    position = next(n for n, r in enumerate(event.screen.responses) if r.id == event.target)
     text = event.screen.responses[position].text
     return confounders(len(text), position, str(event.extra.get("device_class", "")))
 
@@ -151,7 +151,7 @@ def _altered(
         change["exposed_ms"] = slow(payload.length)[grade]
     if "reread" in signs and signs["reread"] != payload.reread:
         change["revisits"] = tuple(int(signs["reread"] and n == 0) for n in range(len(payload.segments)))
-    counters = {c.event: c for c in payload.events}
+    counters: dict[str, Counter] = {c.event: c for c in payload.events}
     events = tuple(
         counters.get(name) or Counter(event=name, count=1, t_ms=0)  # type: ignore[arg-type]
         for name in signs

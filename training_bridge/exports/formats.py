@@ -166,7 +166,7 @@ class Views:
     def _judged(self, slug: str, explicit: Mapping[int, tuple[int, int]]) -> Iterator[Event]:
         """Events of a type, with what was said outright about their responses."""
         for event in self._events(slug):
-            if event.target in explicit:
+            if event.target is not None and event.target in explicit:
                 event = replace(event, extra={**event.extra, "explicit": explicit[event.target]})
             yield event
 

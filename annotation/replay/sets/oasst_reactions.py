@@ -35,7 +35,8 @@ def _reaction(name: str) -> Callable[[Screen, Question], list[tuple[int | None, 
 def _reacted(row: Mapping[str, Any]) -> Case:
     """The voter's number is a place in the count of one message, not the same person elsewhere."""
     message, context = row["message"], list(row["context"])
-    said, refused = [], []
+    said: list[Said] = []
+    refused: list[str] = []
     is_answer = message["role"] == "assistant" and bool(context) and context[-1]["role"] == "user"
     for sign, count in row["reactions"].items():
         if sign in THUMBS and is_answer:

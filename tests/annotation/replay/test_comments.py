@@ -73,7 +73,12 @@ def test_three_experts_take_the_tests_on_a_story(tmp_path) -> None:
 
 
 def test_each_test_of_a_story_teaches_its_own_attribute() -> None:
-    asked = [q for name in sorted(SETS) if isinstance(SETS[name], Stories) for q in load_protocol(SETS[name].protocol)]
+    asked = [
+        q
+        for name in sorted(SETS)
+        if isinstance(SETS[name], Stories)
+        for q in load_protocol(SETS[name].protocol)
+    ]
     assert [q.settings.criterion for q in asked] == [criterion for criterion, _words in TESTS.values()]
     assert len({q.settings.criterion for q in asked}) == 14
 

@@ -161,7 +161,9 @@ def test_a_curve_is_drawn_with_a_held_key_while_the_response_appears(page, site,
     expect(page.locator(".response .rendered")).to_be_hidden()  # nor by another view
     press(page, "r", "Space")
     page.keyboard.down("ArrowUp")
-    expect(page.locator(".inter_temporal-pad")).to_have_attribute("aria-valuenow", re.compile("[7-9][0-9]|100"))
+    expect(page.locator(".inter_temporal-pad")).to_have_attribute(
+        "aria-valuenow", re.compile("[7-9][0-9]|100")
+    )
     page.keyboard.up("ArrowUp")
     expect(page.locator(".inter_temporal-pad")).to_have_attribute("data-phase", "done", timeout=10_000)
     assert painted(page, "unread") == [""] or painted(page, "unread") == []
