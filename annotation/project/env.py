@@ -6,9 +6,12 @@ A variable that is set to an empty string counts as not set. A bad value stops t
 with the variable's name, what was read and what would be accepted; a secret is never shown.
 """
 
+import ipaddress
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -16,6 +19,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+
+D = TypeVar("D", Path, None)
 
 
 def _read(name: str) -> str | None:
@@ -64,7 +69,7 @@ def envlist(name: str, default: list[str]) -> list[str]:
     return parts
 
 
-def envpath(name: str, default: Path) -> Path:
+def envpath(name: str, default: D) -> Path | D:
     """An absolute path; `~` is expanded, a relative path is refused."""
     text = _read(name)
     if text is None:
@@ -78,8 +83,10 @@ def envpath(name: str, default: Path) -> Path:
 def envsecret(name: str, *, shortest: int = 50) -> str | None:
     """A secret of at least `shortest` characters of which ten differ, or None; its value is never shown."""
     text = _read(name)
-    if text is None:
-        return None
+    return None if text is None else _strong(name, text, shortest)
+
+
+def _strong(name: str, text: str, shortest: int) -> str:
     if len(text) < shortest or len(set(text)) < 10:
         raise ImproperlyConfigured(
             f"{name} is too weak: it has {len(text)} characters, {len(set(text))} of them different; "
@@ -87,6 +94,75 @@ def envsecret(name: str, *, shortest: int = 50) -> str | None:
             'python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
         )
     return text
+
+
+def envsecrets(name: str) -> list[str]:
+    """Several secrets as `envsecret` takes one, separated by commas, the newest first; none if it is not set."""
+    return [_strong(name, secret, 50) for secret in envlist(name, [])]
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK: tuple[Network, ...] = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
+HOST_NAME = re.compile(
+    r"(?=.{1,253}$)(?!(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)$)"  # what ends in a number is an address to some
+    r"[a-z0-9_][a-z0-9_-]{0,62}(?:\.[a-z0-9_][a-z0-9_-]{0,62})*"
+)
+
+
+@dataclass(frozen=True)
+class AllowedHost:
+    """Where the server may connect: https (or, inside a private network, http) to one host and port."""
+
+    scheme: str
+    host: str  # lower case; an IPv6 address without brackets
+    port: int
+    networks: tuple[Network, ...] = ()  # its addresses lie in one of these; none: all of them are public
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+def envhosts(name: str) -> list[AllowedHost]:
+    """Hosts as `[http://|https://]host[:port][=network]`, separated by commas.
+
+    api.example.org                                 https on port 443, at public addresses only
+    http://127.0.0.1:8080, http://localhost:8080    an address, or this machine
+    http://vllm.internal:8000=10.1.0.0/16           a name of a private network
+    """
+    return [_allowed_host(name, entry) for entry in envlist(name, [])]
+
+
+def _allowed_host(name: str, entry: str) -> AllowedHost:
+    origin, _equals, network = (part.strip() for part in entry.partition("="))
+    scheme, _slashes, rest = origin.rpartition("://")
+    found = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:/?#@]+))(?::([0-9]{1,5}))?", rest.lower())
+    wrong = ImproperlyConfigured(
+        f"{name}: {entry!r} is not a host. Write host, https://host:port, http://127.0.0.1:port or "
+        "http://host:port=10.0.0.0/8 (the private network that its address lies in)."
+    )
+    if found is None or scheme.lower() not in ("", "http", "https"):
+        raise wrong
+    scheme, host = scheme.lower() or "https", found[1] or found[2]
+    port = int(found[3] or (443 if scheme == "https" else 80))
+    networks: tuple[Network, ...] = ()
+    try:
+        if network:
+            networks = (ipaddress.ip_network(network),)
+        elif host == "localhost":
+            networks = LOOPBACK
+        elif not HOST_NAME.fullmatch(host):
+            networks = (ipaddress.ip_network(host),)
+    except ValueError:
+        raise wrong from None
+    if not 0 < port < 65536 or (network and not all(n.is_private for n in networks)):
+        raise wrong
+    if scheme == "http" and not (networks and all(n.is_private for n in networks)):
+        raise ImproperlyConfigured(
+            f"{name}: {entry!r} would send keys unencrypted. Plain http is for private networks: name the one that the "
+            "host lies in (http://host:port=10.0.0.0/8), or write https."
+        )
+    return AllowedHost(scheme, host, port, () if networks and networks[0].is_global else networks)
 
 
 def envdb(name: str) -> dict[str, Any] | None:

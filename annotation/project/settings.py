@@ -17,7 +17,17 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.project import secrets
 from annotation.project.embedded.places import Places
-from annotation.project.env import envbool, envdb, envint, envlist, envpath, envsecret, envstr
+from annotation.project.env import (
+    envbool,
+    envdb,
+    envhosts,
+    envint,
+    envlist,
+    envpath,
+    envsecret,
+    envsecrets,
+    envstr,
+)
 from annotation.project.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -59,6 +69,14 @@ if _secret is None and (HTTPS or not EMBEDDED):
         'python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
     )
 SECRET_KEY = _secret or secrets.load_or_create(DATA_DIR / "secret.key")
+# What seals the keys of endpoints: the first one seals, each of them opens (`manage.py reseal_keys`).
+ENCRYPTION_KEYS = envsecrets("WHETSTONE_ENCRYPTION_KEYS") or [SECRET_KEY]
+
+# Where the server may connect when somebody names an endpoint; nowhere by default.
+ENDPOINT_HOSTS = envhosts("WHETSTONE_ENDPOINT_HOSTS")
+ENDPOINT_CA_FILE = envpath("WHETSTONE_ENDPOINT_CA_FILE", None)  # certificates to trust besides the usual ones
+if ENDPOINT_CA_FILE is not None and not ENDPOINT_CA_FILE.is_file():
+    raise ImproperlyConfigured(f"WHETSTONE_ENDPOINT_CA_FILE={str(ENDPOINT_CA_FILE)!r} is no file.")
 
 ALLOWED_HOSTS = envlist("WHETSTONE_ALLOWED_HOSTS", [] if HTTPS else ["localhost", "127.0.0.1", "[::1]"])
 if HTTPS and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
