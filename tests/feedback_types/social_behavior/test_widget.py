@@ -219,6 +219,7 @@ def test_the_reactions_can_be_put_away_and_brought_back(page, site, cast):
     page.keyboard.press("+")  # what is not there is not answered by its key
     page.reload()
     expect(row).to_be_hidden()
+    page.wait_for_timeout(300)
     page.get_by_role("button", name="Show the reactions again").click()
     expect(row).to_be_visible()
     page.keyboard.press("Enter")
