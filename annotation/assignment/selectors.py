@@ -33,14 +33,21 @@ def guidelines(guidelines_id: int) -> Guidelines:
 
 
 def questions_for(assignment: Assignment) -> tuple[Question, ...]:
-    """What is asked on the screen of an assignment, in the version that it was leased under.
+    """What is asked on the screen of an assignment, in the version that it was leased under."""
+    return asked_of(assignment.labeler_id, assignment.protocol_id)
 
-    A question that needs a consent is there only for a labeler who has given it.
-    """
-    questions = protocol(assignment.protocol_id).questions
+
+def asked_of(labeler_id: int, protocol_id: int) -> tuple[Question, ...]:
+    """What a protocol asks one labeler: a question that needs a consent is there only for those who have given it."""
+    questions = protocol(protocol_id).questions
     if not any(q.type.needs_consent for q in questions):
         return questions
-    return asked_with(questions, given(assignment.labeler_id))
+    return asked_with(questions, given(labeler_id))
+
+
+def asks(campaign: Campaign, labeler_id: int) -> bool:
+    """Whether there is anything that this campaign asks this labeler."""
+    return campaign.protocol_id is None or bool(asked_of(labeler_id, campaign.protocol_id))
 
 
 def screen_for(assignment: Assignment) -> Screen:

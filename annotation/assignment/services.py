@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from annotation.assignment import queue
 from annotation.assignment.models import Assignment, Flag, FlagReason, Skip, SkipReason
+from annotation.assignment.selectors import asks
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from annotation.items.models import Item
@@ -34,9 +35,9 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
     """The labeler's next item: one that they hold and that is not in `beyond`, else a new lease, else None.
 
     Without `beyond` it is for the screen: its lease time starts anew. A labeler holds at most two. A paused campaign
-    gives only what is held already; a draft or closed one gives nothing.
+    gives only what is held already; a draft or closed one gives nothing, nor does one that asks this labeler nothing.
     """
-    if campaign.state not in (Campaign.State.OPEN, Campaign.State.PAUSED):
+    if campaign.state not in (Campaign.State.OPEN, Campaign.State.PAUSED) or not asks(campaign, labeler.pk):
         return None
     taken = queue.take_next(
         campaign_id=campaign.pk,

@@ -24,7 +24,7 @@ from django.utils.translation import ngettext
 from annotation import access
 from annotation.assignment import services as assignment_services
 from annotation.assignment.models import Assignment
-from annotation.assignment.selectors import guidelines, protocol, questions_for, screen_for
+from annotation.assignment.selectors import asks, guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign, Guidelines
 from annotation.errors import Conflict, Invalid, NotFound
 from annotation.people.models import User
@@ -49,7 +49,9 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = access.campaign_for_labeler(request.user, slug)
     assignment = assignment_services.lease_next(labeler=_person(request), campaign=campaign)
     if assignment is None:
-        state = "done" if campaign.is_open else campaign.state
+        state = campaign.state
+        if campaign.is_open:
+            state = "done" if asks(campaign, _person(request).pk) else "unasked"
         mine = Submission.objects.filter(labeler=_person(request), campaign=campaign, revision=0).count()
         return render(request, "label/pause.html", {"campaign": campaign, "state": state, "mine": mine})
     return _screen(request, campaign, assignment_context(assignment, campaign))

@@ -301,3 +301,13 @@ def test_my_data_is_all_mine_and_only_mine(client, cast, campaign):
     assert data["consents"][0]["text"].startswith("Observing how you read")
     text = answer.content.decode()
     assert "otto" not in text and "canary-policy" not in text and "password" not in text
+
+
+def test_a_campaign_that_only_observes_asks_nothing_of_those_who_refuse(cast, client):
+    campaign = make_campaign(cast, items=1, protocol=PROTOCOL[1:])
+    assert lease_next(labeler=cast.lena, campaign=campaign) is None
+    client.force_login(cast.lena)
+    page = client.get(f"/campaigns/{campaign.slug}/label/").content.decode()
+    assert "Nothing is asked of you here." in page and "/privacy/" in page
+    services.grant(user=cast.lena, slug=SLUG, version=1)
+    assert lease_next(labeler=cast.lena, campaign=campaign) is not None
