@@ -37,6 +37,10 @@ DATA_DIR = envpath("WHETSTONE_DATA_DIR", BASE_DIR / ".data")
 SNAPSHOT_DIR = DATA_DIR / "snapshots"
 RUN_DIR = DATA_DIR / "runs"
 CHECKPOINT_DIR = DATA_DIR / "checkpoints"
+POLICY_SOCKET = Places(DATA_DIR).policy_socket  # of `manage.py serve_policy`
+LIVE_TOKENS_PER_S = envint(
+    "WHETSTONE_LIVE_TOKENS_PER_S", 30, low=1, high=1000
+)  # of a stream that somebody reads
 DEFAULT_POLICY = envstr("WHETSTONE_POLICY", "embedded")  # or a hub id, or a local path
 
 # Jobs. A worker shows a sign of life every RUN_HEARTBEAT_S; after RUN_STALE_S of silence another takes the job up.

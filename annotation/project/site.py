@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from io import StringIO
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from annotation.project import embedded
 from annotation.project.embedded.locks import FileLock
-from annotation.project.embedded.supervisor import Supervisor, choose_port, web, worker
+from annotation.project.embedded.supervisor import Supervisor, choose_port, policy, web, worker
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def running_site(*, say: Callable[[str], object]) -> Iterator[RunningSite]:
             # After the pages: on two cores, all at once would keep the first page waiting.
             supervisor.start(worker("default", beat=True))
             supervisor.start(worker("train", queue=settings.TRAIN_QUEUE))
+            if find_spec("torch"):  # a web-only installation asks endpoints alone
+                supervisor.start(policy())
             yield RunningSite(url, supervisor)
 
 

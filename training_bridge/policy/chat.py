@@ -114,6 +114,32 @@ def _prompt_ids(tokenizer: Any, messages: tuple[tuple[str, str], ...]) -> tuple[
     return tuple(rendered["input_ids"])
 
 
+def continuation_ids(tokenizer: Any, messages: Messages, prefix: str) -> list[int]:
+    """Tokens of a conversation in which the assistant has begun to speak, up to where it goes on.
+
+    White space at the end of the prefix is left out, for the policy to write: many words begin with their own space, and
+    a lone one before them is a place that no training text knows. Raises Problem if the template refuses it.
+    """
+    begun = prefix.rstrip()
+    if not begun:
+        return prompt_ids(tokenizer, messages)
+    turns = [{"role": role, "content": content} for role, content in map(as_pair, messages)]
+    try:
+        rendered = tokenizer.apply_chat_template(
+            [*turns, {"role": "assistant", "content": begun}],
+            continue_final_message=True,
+            sanitize_control_tokens=True,
+            return_dict=True,
+            date_string=FIXED_DATE,
+        )
+    except Exception as error:
+        raise Problem(
+            f"The chat template cannot go on from what was begun: {error}",
+            "It may not allow two turns of the assistant after each other.",
+        ) from error
+    return list(rendered["input_ids"])
+
+
 def answer_ids(tokenizer: Any, text: str) -> list[int]:
     """Tokens of a complete answer, with the token that ends it."""
     encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True)

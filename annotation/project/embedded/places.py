@@ -43,6 +43,11 @@ class Places:
         return self.socket_dir / "valkey.sock"
 
     @property
+    def policy_socket(self) -> Path:
+        """Where the live policy is asked (training_bridge/policy/generator.py)."""
+        return self.socket_dir / "policy.sock"
+
+    @property
     def postgres_dir(self) -> Path:
         return self.data_dir / "pg"
 

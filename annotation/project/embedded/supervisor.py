@@ -41,6 +41,9 @@ class Part:
     end_signal: int = signal.SIGTERM  # when the supervisor was killed
     environment: dict[str, str] = field(default_factory=dict)
     once: bool = False  # meant to end by itself
+    again_after_s: float | None = (
+        None  # started again when it ends by itself; the rest of the site does not need it
+    )
 
 
 class PartEnded(EmbeddedError):
@@ -53,6 +56,7 @@ class Supervisor:
         self.leases = list(leases)
         self.say = say
         self._running: list[tuple[Part, subprocess.Popen[bytes]]] = []
+        self._due: list[tuple[float, Part]] = []  # parts that ended, and when they are started again
         self._asked_to_stop = 0
         self._handlers: dict[int, object] = {}
 
@@ -101,6 +105,7 @@ class Supervisor:
 
     def check(self) -> None:
         """Raises PartEnded if anything that should run does not."""
+        self._start_again()
         for part, process in self._running:
             if process.poll() is not None and not part.once:
                 log = self.places.log(part.name)
@@ -111,6 +116,17 @@ class Supervisor:
             if not lease.is_alive:
                 log = self.places.log(lease.server.name)
                 raise PartEnded(f"{lease.server.name} ended. The end of {log}:\n{tail(log)}")
+
+    def _start_again(self) -> None:
+        now = time.monotonic()
+        for part, process in list(self._running):
+            if part.again_after_s is not None and process.poll() is not None:
+                self._running.remove((part, process))
+                self._due.append((now + part.again_after_s, part))
+                self.say(f"  {part.name} ended with status {process.returncode}; it is started again")
+        for due, part in [entry for entry in self._due if entry[0] <= now]:
+            self._due.remove((due, part))
+            self.start(part)
 
     def watch(self) -> None:
         """Returns when SIGINT, SIGTERM or SIGHUP arrives."""
@@ -210,6 +226,12 @@ def worker(name: str, *, queue: str = "", beat: bool = False) -> Part:
     if beat:
         module += ["-B"]
     return Part(f"worker-{name}", module, [(signal.SIGTERM, 10.0), (signal.SIGQUIT, 10.0)], signal.SIGQUIT)
+
+
+def policy() -> Part:
+    """The live policy, which loads a model when somebody asks it for the first time."""
+    module = ["django", "serve_policy", "--settings", "annotation.project.settings"]
+    return Part("policy", module, [(signal.SIGTERM, 5.0)], again_after_s=1.0)
 
 
 def command(name: str) -> Part:

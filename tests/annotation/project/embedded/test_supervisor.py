@@ -299,3 +299,22 @@ def test_a_part_that_is_meant_to_end_passes_its_words_on_and_tells_how_it_ended(
 
     assert (good, bad) == (True, False)
     assert heard == ["one", "two", "no"]
+
+
+def test_a_part_that_the_site_can_do_without_is_started_again(fresh):
+    fresh.make_data_dir()
+    heard: list[str] = []
+    with Supervisor(fresh, [], say=heard.append) as supervisor:
+        code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+        supervisor.start(talk(fresh, name="policy", code=code, again_after_s=0.1))
+        wait_until(
+            lambda: fresh.log("policy").exists() and fresh.log("policy").read_text().split(), "it runs"
+        )
+        os.kill(int(fresh.log("policy").read_text().split()[0]), signal.SIGKILL)
+
+        def runs_again():
+            supervisor.check()
+            return len(set(fresh.log("policy").read_text().split())) == 2
+
+        wait_until(runs_again, "it runs again")
+    assert any("policy ended with status -9" in line for line in heard)
