@@ -12,11 +12,12 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import CharField, Func, OuterRef, QuerySet, Value
+from django.db.models import CharField, Func, OuterRef, Q, QuerySet, Value
 from django.utils.translation import gettext as _
 
 from annotation.assignment.models import Assignment
 from annotation.campaigns.models import Campaign
+from annotation.endpoints.models import Endpoint
 from annotation.errors import Forbidden, NotFound
 from annotation.items.models import Item
 from annotation.people.models import Membership, Role, User
@@ -79,12 +80,36 @@ def campaigns_for(user: Any, *roles: str) -> QuerySet[Campaign]:
 
 def may_create_campaigns(user: Any) -> None:
     """Whoever is an admin somewhere, and superusers. Raises Forbidden."""
-    if _is_person(user) and (
-        user.is_superuser
-        or Membership.objects.filter(user_id=user.pk, role=Role.ADMIN, suspended_at__isnull=True).exists()
-    ):
-        return
-    raise Forbidden(_("Only admins create campaigns; ask an admin to invite you as one."))
+    if not _is_admin_somewhere(user):
+        raise Forbidden(_("Only admins create campaigns; ask an admin to invite you as one."))
+
+
+def may_use_endpoints(user: Any) -> None:
+    """Whoever is an admin somewhere, and superusers. Raises Forbidden."""
+    if not _is_admin_somewhere(user):
+        raise Forbidden(_("Only admins see to endpoints; ask an admin to invite you as one."))
+
+
+def endpoints_for(user: Any) -> QuerySet[Endpoint]:
+    """Endpoints that an admin may use: their own and shared ones; all of them for a superuser."""
+    if not _is_admin_somewhere(user):
+        return Endpoint.objects.none()
+    there = Endpoint.objects.filter(removed_at=None)
+    return there if user.is_superuser else there.filter(Q(created_by_id=user.pk) | Q(is_shared=True))
+
+
+def endpoint_for_admin(user: Any, endpoint_id: int) -> Endpoint:
+    """To change or remove it: whoever made it, as long as they are an admin somewhere, and superusers."""
+    endpoint = (
+        the_one(endpoints_for(user).filter(pk=endpoint_id).select_related("created_by"))
+        if _fits_bigint(endpoint_id)
+        else None
+    )
+    if endpoint is None:
+        raise NotFound(_("There is no such endpoint for you."))
+    if endpoint.created_by_id != user.pk and not user.is_superuser:
+        raise Forbidden(_("Only who made this endpoint changes it; you may use it."))
+    return endpoint
 
 
 def may_administer_site(user: Any) -> None:
@@ -166,6 +191,13 @@ def _with_roles(user: User) -> QuerySet[Campaign]:
             roles, Value(Role.ADMIN.value), function="array_append", output_field=ArrayField(CharField())
         )
     return Campaign.objects.annotate(my_roles=roles)
+
+
+def _is_admin_somewhere(user: Any) -> bool:
+    return _is_person(user) and bool(
+        user.is_superuser
+        or Membership.objects.filter(user_id=user.pk, role=Role.ADMIN, suspended_at__isnull=True).exists()
+    )
 
 
 def _is_person(user: Any) -> bool:

@@ -9,6 +9,7 @@ from annotation.views import (
     campaign_new,
     campaigns,
     doors,
+    endpoints,
     home,
     items,
     label,
@@ -70,6 +71,12 @@ urlpatterns = [
     ),
     path("tokens/", people.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", people.revoke_token, name="token_revoke"),
+    # Policies that somebody else serves
+    path("endpoints/", endpoints.endpoints, name="endpoints"),
+    path("endpoints/new/", endpoints.new, name="endpoint_new"),
+    path("endpoints/<int:endpoint_id>/", endpoints.change, name="endpoint"),
+    path("endpoints/<int:endpoint_id>/try/", endpoints.try_it, name="endpoint_try"),
+    path("endpoints/<int:endpoint_id>/remove/", endpoints.remove, name="endpoint_remove"),
     # Labeling
     path("campaigns/<slug:slug>/guidelines/", label.guidelines_page, name="guidelines"),
     path("campaigns/<slug:slug>/label/", label.label, name="label"),

@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WHETSTONE_SECRET_KEY", "for-the-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz")
+os.environ.setdefault("WHETSTONE_ENDPOINT_HOSTS", "http://127.0.0.1:9,api.example.org")  # 9: nobody is there
 if "WHETSTONE_DATA_DIR" not in os.environ:
     _made = tempfile.mkdtemp(prefix="whetstone-tests-")
     os.environ["WHETSTONE_DATA_DIR"] = os.environ["WHETSTONE_TEST_DIR"] = _made

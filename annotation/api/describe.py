@@ -10,6 +10,8 @@ from typing import Any
 from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.endpoints.models import Endpoint
+from annotation.endpoints.services import PLAIN, Trial
 from annotation.items.models import Item
 from annotation.items.selectors import item_state
 from annotation.submissions.models import Feedback, Submission
@@ -132,4 +134,25 @@ def feedback(row: Feedback) -> dict[str, Any]:
         "active_ms": sent.active_ms,
         "total_ms": sent.total_ms,
         "submitted_at": time(sent.submitted_at),
+    }
+
+
+def endpoint(row: Endpoint) -> dict[str, Any]:
+    """For admins; of the key, only whether there is one."""
+    return {
+        "id": row.pk,
+        **{name: getattr(row, name) for name in PLAIN},
+        "has_key": row.has_key,
+        "created_by": row.created_by.get_username(),
+        "created_at": time(row.created_at),
+    }
+
+
+def trial(row: Trial) -> dict[str, Any]:
+    failure = row.failure
+    return {
+        "text": row.text,
+        "first_token_s": row.first_token_s,
+        "total_s": row.total_s,
+        "failure": failure and {"code": failure.code, "message": failure.message, "excerpt": failure.excerpt},
     }

@@ -233,6 +233,47 @@ class Progress(s.Serializer):
     mine = s.DictField(allow_null=True)
 
 
+class EndpointChanges(s.Serializer):
+    name = s.CharField(required=False, max_length=80)
+    base_url = s.CharField(required=False, max_length=300, help_text="Without /chat/completions.")
+    model = s.CharField(required=False, max_length=200)
+    key = s.CharField(
+        required=False, write_only=True, max_length=512, help_text="Never given back; empty: take it away."
+    )
+    continuation = s.ChoiceField(["none", "vllm", "prefill"], required=False)
+    length_field = s.ChoiceField(["max_tokens", "max_completion_tokens"], required=False)
+    connect_s = s.IntegerField(required=False, min_value=1, max_value=60)
+    first_token_s = s.IntegerField(required=False, min_value=1, max_value=600)
+    between_tokens_s = s.IntegerField(required=False, min_value=1, max_value=600)
+    total_s = s.IntegerField(required=False, min_value=1, max_value=3600)
+    is_shared = s.BooleanField(required=False)
+    is_active = s.BooleanField(required=False)
+
+
+class NewEndpoint(EndpointChanges):
+    name = s.CharField(max_length=80)
+    base_url = s.CharField(max_length=300, help_text="Without /chat/completions.")
+    model = s.CharField(max_length=200)
+
+
+class Endpoint(NewEndpoint):
+    id = s.IntegerField()
+    has_key = s.BooleanField()
+    created_by = s.CharField()
+    created_at = s.DateTimeField()
+
+
+class TryEndpoint(s.Serializer):
+    prompt = s.CharField(max_length=500)
+
+
+class Trial(s.Serializer):
+    text = s.CharField()
+    first_token_s = s.FloatField(allow_null=True)
+    total_s = s.FloatField()
+    failure = s.DictField(allow_null=True, help_text="code, message, and a safe excerpt of what it said")
+
+
 class Me(s.Serializer):
     username = s.CharField()
     campaigns = Campaign(many=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from annotation.api import campaigns, feedback, items, labeling
+from annotation.api import campaigns, endpoints, feedback, items, labeling
 from annotation.api.authentication import AUTHENTICATION
 
 app_name = "api"
@@ -33,6 +33,9 @@ urlpatterns = [
     path("assignments/<int:assignment_id>/submit/", labeling.Submit.as_view(), name="submit"),
     path("assignments/<int:assignment_id>/skip/", labeling.Skip.as_view(), name="skip"),
     path("assignments/<int:assignment_id>/flag/", labeling.Flag.as_view(), name="flag"),
+    path("endpoints/", endpoints.Endpoints.as_view(), name="endpoints"),
+    path("endpoints/<int:endpoint_id>/", endpoints.OneEndpoint.as_view(), name="endpoint"),
+    path("endpoints/<int:endpoint_id>/try/", endpoints.Try.as_view(), name="endpoint-try"),
     path("schema/", SpectacularAPIView.as_view(authentication_classes=AUTHENTICATION), name="schema"),
     path(
         "docs/",

@@ -54,7 +54,7 @@ async def stream(
 ) -> AsyncGenerator[str, None]:
     """The text of one response, piece by piece, after `prefix` if it goes on from there.
 
-    It is asked for again, up to three times, only while nothing has come. A trial is made whether or not the endpoint is
+    It is asked for up to three times, only while nothing has come. A trial is made once, whether or not the endpoint is
     switched on, and whatever happened to others. Raises EndpointFailed.
     """
     if not (endpoint.is_active or is_trial):
@@ -65,7 +65,7 @@ async def stream(
         breaker.ask()
     is_decided = False
     try:
-        async with aclosing(_with_retries(endpoint, body)) as texts:
+        async with aclosing(_with_retries(endpoint, body, attempts=1 if is_trial else ATTEMPTS)) as texts:
             async for text in texts:
                 if not is_decided:
                     is_decided = True
@@ -113,9 +113,9 @@ def _body(
     return body
 
 
-async def _with_retries(endpoint: Endpoint, body: dict[str, Any]) -> AsyncGenerator[str, None]:
+async def _with_retries(endpoint: Endpoint, body: dict[str, Any], attempts: int) -> AsyncGenerator[str, None]:
     ends_at = time.monotonic() + endpoint.total_s
-    for attempt in range(ATTEMPTS):
+    for attempt in range(attempts):
         has_begun = False
         try:
             async with aclosing(_once(endpoint, body, ends_at)) as texts:
@@ -127,7 +127,7 @@ async def _with_retries(endpoint: Endpoint, body: dict[str, Any]) -> AsyncGenera
             wait_s = failed.retry_after_s
             if wait_s is None:
                 wait_s = random.uniform(0.5, 1.0) * FIRST_WAIT_S * 2**attempt
-            is_last = attempt + 1 == ATTEMPTS or wait_s > min(LONGEST_WAIT_S, ends_at - time.monotonic())
+            is_last = attempt + 1 == attempts or wait_s > min(LONGEST_WAIT_S, ends_at - time.monotonic())
             if has_begun or is_last or failed.code not in RETRIED:
                 raise
         await asyncio.sleep(wait_s)

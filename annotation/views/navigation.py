@@ -34,6 +34,7 @@ ENTRIES = (
     Entry("runs", _("Runs"), RESEARCH),
     Entry("models", _("Models"), RESEARCH),
     Entry("rounds", _("Rounds"), RESEARCH),
+    Entry("endpoints", _("Endpoints"), frozenset({Role.ADMIN})),
 )
 
 

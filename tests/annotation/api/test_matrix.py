@@ -12,6 +12,8 @@ from django.urls import get_resolver
 
 from annotation.assignment.services import lease_next
 from annotation.campaigns.services import change_campaign
+from annotation.endpoints.models import Endpoint
+from annotation.endpoints.services import create_endpoint
 from annotation.items.models import Item
 from annotation.people.models import User
 from annotation.submissions.services import request_hash
@@ -69,6 +71,9 @@ def own(status: int) -> dict[str, int]:
 
 PEOPLE = {**dict.fromkeys(ROLES, 200), "anonymous": 401, "disabled": 401}
 
+CREATORS = {**dict.fromkeys(ROLES, 403), "admin": 200, "superuser": 200, "anonymous": 401, "disabled": 401}
+ENDPOINT = {**dict.fromkeys(ROLES, 404), "admin": 200, "superuser": 200, "anonymous": 401, "disabled": 401}
+
 # (route name, method): (what each role gets, body)
 EXPECTED = {
     ("me", "get"): (PEOPLE, None),
@@ -100,6 +105,22 @@ EXPECTED = {
     ("submit", "post"): (own(201), lambda world: world.answers()),
     ("skip", "post"): (own(200), lambda world: {"reason": "unclear"}),
     ("flag", "post"): (own(201), lambda world: {"reason": "broken"}),
+    ("endpoints", "get"): (CREATORS, None),
+    ("endpoints", "post"): (
+        {role: 201 if status == 200 else status for role, status in CREATORS.items()},
+        lambda world: {
+            "name": uuid.uuid4().hex,
+            "base_url": "https://api.example.org/v1",
+            "model": "large-7b",
+        },
+    ),
+    ("endpoint", "get"): (ENDPOINT, None),
+    ("endpoint", "patch"): (ENDPOINT, lambda world: {"model": "small-1b"}),
+    ("endpoint", "delete"): (
+        {role: 204 if status == 200 else status for role, status in ENDPOINT.items()},
+        None,
+    ),
+    ("endpoint-try", "post"): (ENDPOINT, lambda world: {"prompt": "Hello?"}),
     ("schema", "get"): (PEOPLE, None),
     ("docs", "get"): (PEOPLE, None),
 }
@@ -129,6 +150,16 @@ class World:
         send(lease_next(labeler=cast.lena, campaign=campaign))
         self.lease = lease_next(labeler=cast.lena, campaign=campaign)
 
+    def endpoint(self) -> int:
+        """One of the admin's, made anew when it was removed."""
+        known = Endpoint.objects.filter(created_by=self.people["admin"], removed_at=None).first()
+        return (
+            known
+            or create_endpoint(
+                actor=self.people["admin"], name="Large", base_url="http://127.0.0.1:9/v1", model="large-7b"
+            )
+        ).pk
+
     def version(self) -> int:
         self.campaign.refresh_from_db()
         return self.campaign.version
@@ -157,6 +188,10 @@ class World:
         plain = {"me": "me/", "campaigns": "campaigns/", "schema": "schema/", "docs": "docs/"}
         if route in plain:
             return plain[route]
+        if route == "endpoints":
+            return "endpoints/"
+        if route in ("endpoint", "endpoint-try"):
+            return f"endpoints/{self.endpoint()}/" + ("try/" if route == "endpoint-try" else "")
         if route == "assignment":
             return f"assignments/{self.lease.pk}/"
         if route in ("heartbeat", "draft", "submit", "skip", "flag"):
@@ -203,7 +238,8 @@ def test_each_role_gets_what_it_may(world, api, route, method):
 
 
 @pytest.mark.parametrize(
-    ("route", "method"), [key for key in EXPECTED if key[0] not in ("me", "campaigns", "schema", "docs")]
+    ("route", "method"),
+    [key for key in EXPECTED if key[0] not in ("me", "campaigns", "endpoints", "schema", "docs")],
 )
 def test_a_foreign_campaign_does_not_exist(world, cast, api, route, method):
     """Whoever administers one campaign and labels in it sees nothing of another."""

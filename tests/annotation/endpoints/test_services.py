@@ -67,7 +67,7 @@ def test_the_key_is_nowhere_in_the_database(adam, stub, caplog):
     assert stub.asked("echoes")[-1].headers["authorization"] == f"Bearer {KEY}"
 
 
-BAD_KEYS = ["sk\n", "sk\r\nX-Evil: 1", 'sk"', "sk'", "sk`", "sk\\", "schlüssel", "钥匙", "a b", " sk", "sk\x00", "\ud800", 
+BAD_KEYS = ["sk\n", "sk\r\nX-Evil: 1", 'sk"', "sk'", "sk`", "sk\\", "schlüssel", "钥匙", "a b", " sk", "sk\x00", "\ud800",
             "k" * 513,            "k" * 1_000_000, 7, True, ["sk"], {"a": 1}]  # fmt: skip
 
 

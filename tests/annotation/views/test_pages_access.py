@@ -20,6 +20,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from annotation.assignment.models import Flag
 from annotation.assignment.services import flag, lease_next
 from annotation.campaigns.models import Campaign
+from annotation.endpoints.services import create_endpoint
 from annotation.people.models import ApiToken, Membership, Role, User
 from annotation.people.services import create_sign_in_link, grant_role, invite, issue_token, revoke_role
 from annotation.views.assets import bundle_urls
@@ -126,6 +127,12 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "campaign_membership": (None, admins(302), {}),
     "tokens": (signed_in(200), signed_in(200), {"name": "mine", "scopes": "label", "days": "7"}),
     "token_revoke": (None, own(302, "admin"), {}),
+    # Policies that somebody else serves
+    "endpoints": (CREATORS, None, {}),
+    "endpoint_new": (CREATORS, {**CREATORS, "admin": 422, "elsewhere": 422}, {"name": ""}),
+    "endpoint": (own(200, "admin"), own(422, "admin"), {"name": ""}),
+    "endpoint_try": (None, own(200, "admin"), {"prompt": "Hello?"}),  # nobody is there, which the page says
+    "endpoint_remove": (None, own(302, "admin"), {}),
     # Labeling
     "guidelines": (members(200), None, {}),
     "label": (labelers(200), None, {}),
@@ -226,6 +233,9 @@ class World:
         report: Flag = flag(labeler=cast.lena, assignment_id=lease.pk, reason="broken")
         invitation, token = invite(actor=cast.adam, campaign=self.campaign, max_uses=100)
         mine, _text = issue_token(user=cast.adam, name="mine", scopes=[ApiToken.Scope.values[0]], days=7)
+        endpoint = create_endpoint(
+            actor=cast.adam, name="Large", base_url="http://127.0.0.1:9/v1", model="large-7b"
+        )
         urls = bundle_urls()
         return {
             "slug": self.campaign.slug,
@@ -239,6 +249,7 @@ class World:
             "invitation_id": invitation.pk,
             "membership_id": sven.pk,
             "token_id": mine.pk,
+            "endpoint_id": endpoint.pk,
             "submission_id": submission.pk,
             "assignment_id": lease.pk,
             "response_id": lease.response_order[0],
