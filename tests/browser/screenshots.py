@@ -49,6 +49,8 @@ PAGES = (
     Page("admin", "campaign_audit", ("campaign",)),
     Page("admin", "campaign_new"),
     Page("admin", "tokens"),
+    Page("admin", "endpoints"),
+    Page("admin", "endpoint_new"),
     Page("reviewer", "home"),
     Page("reviewer", "campaign_quality", ("campaign",)),
     Page("researcher", "home"),
