@@ -1,8 +1,7 @@
 """Reward models from parts of the same answers at equal labeler-seconds, against the known truth.
 
-Comparisons alone are cheaper a screen, so they see more screens; the others hear more about each. The budget is a share of
-what all comparisons cost: with all of them there is nothing left to gain, every arm is at what the network can learn.
-Training from a random score head is noisy when there are few texts, so each arm is the mean of a few seeds.
+Comparisons alone are cheaper a screen, so they see more screens; the others hear more about each. The budget is what all
+comparisons cost. Training from a random score head is noisy, so each arm is the mean of a few seeds.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from training_bridge.services.runs import start_run
 from training_bridge.services.snapshots import take_snapshot
 
 Live = Callable[[str], None]
-SHARE, SEEDS, STEPS, HELD_OUT_PROMPTS, HELD_OUT_ANSWERS = 0.6, 2, 60, 80, 4
+SEEDS, STEPS, HELD_OUT_PROMPTS, HELD_OUT_ANSWERS = 3, 90, 80, 4
 
 
 def compare_arms(
@@ -55,7 +54,7 @@ def compare_arms(
         arms: name -> the questions it learns from.
         wait: follows a run to its end.
     """
-    budget = SHARE * sum(_cost(spent, next(iter(arms.values()))) for spent in log)
+    budget = sum(_cost(spent, next(iter(arms.values()))) for spent in log)
     arrived = list(
         Submission.objects.filter(campaign=campaign, revision=0, item__round_number=1)
         .order_by("submitted_at", "id")

@@ -35,25 +35,18 @@ __all__ = ["ITEM", "Plan", "run_loop"]
 
 Say = Callable[[str], None]
 Live = Callable[[str], None]
-COMPARE, GRADE, STEPS, STOP, EDIT = "better", "grade", "steps", "stop", "edit"
+COMPARE, GRADE, STOP, EDIT = "better", "grade", "stop", "edit"
 PROTOCOL = [
     {"key": STOP, "type": "e_stop", "title": "Stop it when it goes wrong", "required": False},
     {"key": COMPARE, "type": "comparison", "title": "Which is better?"},
     {"key": GRADE, "type": "critique", "title": "How good is it?", "settings": {"criteria": ["overall"]}},
-    {
-        "key": STEPS,
-        "type": "inter_temporal",
-        "title": "How good is each sentence?",
-        "settings": {"unit": "sentence", "stop_at_error": False},
-    },
     {"key": EDIT, "type": "improvement", "title": "Make one better", "required": False},
 ]
 # Which questions each reward model of the comparison learns from; all get the same labeler-seconds.
 ARMS = {
     "comparisons alone": (COMPARE,),
     "comparison and grades": (COMPARE, GRADE),
-    "comparison and sentences": (COMPARE, STEPS),
-    "all five types": (COMPARE, GRADE, STEPS, STOP, EDIT),
+    "all four types": (COMPARE, GRADE, STOP, EDIT),
 }
 
 
