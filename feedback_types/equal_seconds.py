@@ -61,10 +61,12 @@ PROTOCOLS = (
     Protocol("comparison + a grade for each", 2, [COMPARISON, RATING]),
     Protocol("comparison + grades + e-stops", 2, [COMPARISON, RATING, ("e_stop", {})]),
     Protocol("comparison + a label for each sentence", 2, [COMPARISON, STEPS]),
+    Protocol("comparison + grades + sentences", 2, [COMPARISON, RATING, STEPS]),
     Protocol("comparison + an edit", 2, [COMPARISON, ("improvement", {})]),
     Protocol("a grade alone", 1, [RATING]),
     Protocol("e-stop, then a grade", 1, [("e_stop", {}), RATING]),
     Protocol("a label for each sentence alone", 1, [STEPS]),
+    Protocol("a grade + a label for each sentence", 1, [RATING, STEPS]),
     Protocol("ranking of four", 4, [("comparison", {"mode": "ranking"})]),
     Protocol("an edit alone", 1, [("improvement", {})]),
 )
