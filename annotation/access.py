@@ -19,6 +19,7 @@ from annotation.assignment.models import Assignment
 from annotation.campaigns.models import Campaign
 from annotation.endpoints.models import Endpoint
 from annotation.errors import Forbidden, NotFound
+from annotation.generation.models import Generation
 from annotation.items.models import Item
 from annotation.people.models import Membership, Role, User
 from annotation.queries import the_one
@@ -148,6 +149,23 @@ def submission_for(user: Any, submission_id: Any) -> Submission:
             if roles & OVERSEE or (submission.labeler_id == user.pk and roles & LABEL):
                 return submission
     raise NotFound(_("There is no such submission for you."))
+
+
+def generation_for(user: Any, generation_id: Any) -> Generation:
+    """What the policy writes or wrote for this labeler, while they are a labeler there."""
+    if _is_person(user):
+        generation = the_one(
+            Generation.objects.filter(
+                pk=generation_id,
+                assignment__labeler_id=user.pk,
+                campaign__memberships__user_id=user.pk,
+                campaign__memberships__role=Role.LABELER,
+                campaign__memberships__suspended_at__isnull=True,
+            ).select_related("campaign")
+        )
+        if generation is not None:
+            return generation
+    raise NotFound(_("There is no such generation for you."))
 
 
 def item_for_overseer(user: Any, item_id: int) -> Item:

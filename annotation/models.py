@@ -4,6 +4,7 @@ from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueS
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.endpoints.models import Endpoint
+from annotation.generation.models import Generation, Live
 from annotation.items.models import Item, ItemResponse, Prompt, Response
 from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, SignInLink, User
 from annotation.submissions.models import Feedback, Submission
@@ -19,11 +20,13 @@ __all__ = [
     "Erasure",
     "Feedback",
     "Flag",
+    "Generation",
     "Guidelines",
     "Invitation",
     "Item",
     "ItemResponse",
     "LabelerCursor",
+    "Live",
     "Membership",
     "Prompt",
     "Protocol",

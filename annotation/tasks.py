@@ -7,6 +7,7 @@ from celery import shared_task
 from annotation.assignment import services as assignment
 from annotation.campaigns import services as campaigns
 from annotation.consents import services as consents
+from annotation.generation import services as generation
 
 BEAT_SCHEDULE = {
     "release-expired": {
@@ -20,6 +21,7 @@ BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "give-up-lost": {"task": "annotation.tasks.give_up_lost", "schedule": 300.0, "options": {"expires": 300}},
     "condense-observed": {
         "task": "annotation.tasks.condense_observed",
         "schedule": 6 * 3600.0,
@@ -50,6 +52,12 @@ def tend_queues() -> int:
 def roll_up_progress() -> int:
     """Counts what campaigns have, for pages that must not count a million items."""
     return campaigns.roll_up_progress()
+
+
+@shared_task(time_limit=300)
+def give_up_lost() -> int:
+    """Streams whose process died with them."""
+    return generation.give_up_lost()
 
 
 @shared_task(time_limit=3600)

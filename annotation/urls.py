@@ -10,6 +10,7 @@ from annotation.views import (
     campaigns,
     doors,
     endpoints,
+    generation,
     home,
     items,
     label,
@@ -57,6 +58,7 @@ urlpatterns = [
     path("campaigns/<slug:slug>/items/import/", items.upload, name="campaign_import"),
     path("campaigns/<slug:slug>/items/<int:item_id>/", items.item, name="campaign_item"),
     path("campaigns/<slug:slug>/reports/<int:flag_id>/", items.resolve, name="campaign_flag"),
+    path("campaigns/<slug:slug>/live/", generation.live, name="campaign_live"),
     path("campaigns/<slug:slug>/quality/", quality.quality, name="campaign_quality"),
     path("campaigns/<slug:slug>/people/", people.people, name="campaign_people"),
     path(
@@ -93,6 +95,16 @@ urlpatterns = [
         "campaigns/<slug:slug>/label/<int:assignment_id>/preview/<str:question>/",
         label.preview,
         name="label_preview",
+    ),
+    path(
+        "campaigns/<slug:slug>/label/<int:assignment_id>/generate/<str:question>/",
+        generation.generate,
+        name="label_generate",
+    ),
+    path(
+        "campaigns/<slug:slug>/label/generations/<uuid:generation_id>/stop/",
+        generation.stop,
+        name="label_stop",
     ),
     path("campaigns/<slug:slug>/label/<int:assignment_id>/skip/", label.skip, name="label_skip"),
     path("campaigns/<slug:slug>/label/<int:assignment_id>/flag/", label.flag, name="label_flag"),

@@ -294,6 +294,15 @@ class SyntheticLabeler:
     write: Callable[[tuple[Message, ...], str, float, np.random.Generator], str] | None = None
 
 
+@dataclass(frozen=True)
+class Composed:
+    """What a policy is asked: to answer these messages, or to go on from a prefix of its answer."""
+
+    messages: list[dict[str, str]]
+    prefix: str = ""
+    target: int | None = None  # the response on the screen that it is about
+
+
 # --- Forms -----------------------------------------------------------------------------------------------------------
 
 
@@ -480,6 +489,24 @@ class FeedbackType(ABC):
         Raises InvalidPayload; a type that has nothing to show always does.
         """
         raise InvalidPayload(_("This question shows nothing before it is answered."))
+
+    # The live policy (docs/live.md)
+
+    def generates(self, settings: Any) -> bool:
+        """Whether the widget asks the live policy. It works without one, and says why it does."""
+        return False
+
+    def compose(self, asked: Mapping[str, str], screen: Screen, settings: Any) -> Composed:
+        """What the policy is asked when the widget wants a text: {"target", "prefix", "note"} as it sent them.
+
+        The page never says what a policy is asked, this does. Raises InvalidPayload; a type that generates nothing always.
+        """
+        raise InvalidPayload(_("This question asks the policy for nothing."))
+
+    def generations(self, payload: Any) -> Mapping[str, str]:
+        """The generations that an answer names, each with the text (or its beginning) that it says there was then, what the
+        policy went on from included. An answer that names another screen's, or tells another text, is refused."""
+        return {}
 
     @abstractmethod
     def summary(self, payload: Any, screen: Screen, settings: Any) -> str:

@@ -25,6 +25,7 @@ from annotation.assignment.selectors import guidelines, protocol, screen_for
 from annotation.campaigns.models import Campaign
 from annotation.consents.services import permitted
 from annotation.errors import Conflict, Invalid, NotFound
+from annotation.generation.selectors import untrue
 from annotation.people.models import User
 from annotation.submissions.models import Submission
 from annotation.transactions import in_transaction
@@ -244,6 +245,8 @@ def _feedback(assignment: Assignment, answers: Sequence[Answer], screen: Screen)
                 _("This campaign asks: %(keys)s.") % {"keys": ", ".join(questions)},
                 fields={answer.question: [_("There is no such question on this screen.")]},
             )
+        if wrong := untrue(assignment, question.type.generations(answer.payload)):
+            raise Invalid(wrong, fields={answer.question: [wrong]})
         rows.append(
             {
                 "question": question.key,

@@ -13,6 +13,7 @@ from django.utils.translation import pgettext
 from annotation.assignment.models import Assignment, FlagReason, SkipReason
 from annotation.assignment.selectors import guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign
+from annotation.generation.selectors import live_of, why_not
 from annotation.rendering import render_markdown
 from feedback_types.base import Question, Screen
 from feedback_types.protocol import forms, prefix, shows_responses
@@ -93,7 +94,9 @@ def assignment_context(
         errors=errors,
     )
     own = (campaign.slug, assignment.pk)
+    generating = any(q.type.generates(q.settings) for q in questions_for(assignment))
     context["item"] |= {
+        "why_not": why_not(live_of(campaign.pk)) if generating else "",
         "assignment_id": assignment.pk,
         "idempotency_key": str(uuid.uuid4()),
         "protocol_version": asked.number,
@@ -106,6 +109,8 @@ def assignment_context(
             "submit": reverse("label_submit", args=own),
             "draft": reverse("label_draft", args=own),
             "heartbeat": reverse("label_heartbeat", args=own),
+            # With the question's key in its place; empty where nothing on the screen generates.
+            "generate": reverse("label_generate", args=[*own, "QUESTION"]) if generating else "",
             "skip": reverse("label_skip", args=own),
             "flag": reverse("label_flag", args=own),
             "undo": reverse("label_undo", args=[campaign.slug]),

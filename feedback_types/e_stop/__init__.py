@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from feedback_types.base import (
     Attributes,
+    Composed,
     Event,
     FeedbackType,
     InvalidPayload,
@@ -21,6 +22,7 @@ from feedback_types.base import (
     Screen,
     SyntheticLabeler,
     Target,
+    chat,
 )
 from feedback_types.e_stop import agreement, export, simulate
 from feedback_types.e_stop.examples import INVALID, VALID
@@ -60,6 +62,25 @@ class EStop(FeedbackType):
     def reveals(self, settings: EStopSettings) -> bool:
         return True
 
+    def rewrites(self, settings: EStopSettings) -> bool:
+        return settings.response == "live"
+
+    def generates(self, settings: EStopSettings) -> bool:
+        return settings.response == "live"
+
+    def compose(self, asked: Mapping[str, str], screen: Screen, settings: EStopSettings) -> Composed:
+        """A response to the prompt; after a stream that broke off, the rest of it."""
+        if not self.generates(settings):
+            return super().compose(asked, screen, settings)
+        target = asked.get("target", "")
+        response = screen.response(int(target) if target.isascii() and target.isdigit() else None)
+        return Composed(chat(screen.prompt), asked.get("prefix", ""), response.id)
+
+    def generations(self, payload: EStopPayload) -> Mapping[str, str]:
+        if payload.live is None:
+            return {}
+        return dict.fromkeys(payload.live.generations, "") | {payload.live.generations[-1]: payload.live.text}
+
     def seconds(self, screen: Screen, settings: EStopSettings) -> float:
         return 2.0 * len(screen.responses)
 
@@ -68,7 +89,8 @@ class EStop(FeedbackType):
     def parse(
         self, cleaned_data: Mapping[str, Any], screen: Screen, settings: EStopSettings, target: int | None
     ) -> EStopPayload | None:
-        text = screen.response(target).text
+        live = cleaned_data["live"]
+        text = live.text if live else screen.response(target).text
         ends = segment_ends(text)
         reason = cleaned_data["reason"] or None
         if cleaned_data["mode"] == "stream":
@@ -85,6 +107,7 @@ class EStop(FeedbackType):
                 stepped=cleaned_data["stepped"],
                 full_text_available=False,
                 segments=tuple(ends),
+                live=live,
             )
         after = cleaned_data["stop_after"]
         if after is None:
@@ -112,14 +135,18 @@ class EStop(FeedbackType):
         numbers = {
             name: getattr(payload, name) for name in ("stop_char", "rendered_char", "stream_cps", "t_ms")
         }
+        if payload.live:
+            data["live"] = payload.live.model_dump_json()
         data |= {name: "" if number is None else str(number) for name, number in numbers.items()}
         return data | {"outcome": payload.outcome, "stepped": "true" if payload.stepped else ""}
 
     def validate(
         self, payload: EStopPayload, screen: Screen, settings: EStopSettings, target: int | None
     ) -> None:
-        text = screen.response(target).text
+        text = payload.shown(screen.response(target).text)
         errors: dict[str, list[str]] = {}
+        if payload.live and not (payload.mode == "stream" and settings.response == "live"):
+            errors["live"] = [_("Here the stored response is shown; leave this out.")]
         if list(payload.segments) != segment_ends(text):
             errors["segments"] = [
                 _("These are not the sentence ends of the response; read them from the choice set.")
@@ -201,11 +228,14 @@ class EStop(FeedbackType):
         self, screen: Screen, settings: EStopSettings, payload: EStopPayload | None = None
     ) -> dict[str, Any]:
         stream = payload is None or payload.mode == "stream"
-        responses = [
+        responses: list[dict[str, Any]] = [
             {"response": r.id, "segments": segment_ends(r.text)}
             for r in screen.responses
             if payload is None or segment_ends(r.text) == list(payload.segments)
         ]
+        if payload and payload.live:
+            written = {"generations": list(payload.live.generations), "segments": list(payload.segments)}
+            responses = [written]
         offer: dict[str, Any] = {
             "mode": "stream" if stream else "hindsight",
             "stop_after_each_segment_of": responses,

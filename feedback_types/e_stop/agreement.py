@@ -9,11 +9,14 @@ from feedback_types.e_stop.schema import EStopPayload
 
 
 def distance(a: EStopPayload, b: EStopPayload) -> float:
-    """Half of it nominal: was only one stopped; half of it Krippendorff's interval metric on the fraction that came out."""
-    return (
-        distances.nominal(a.outcome == "stopped", b.outcome == "stopped")
-        + distances.interval(a.fraction, b.fraction)
-    ) / 2
+    """Half of it nominal: was only one stopped; half of it Krippendorff's interval metric on the fraction that came out.
+
+    Live responses are other texts for everybody, and a stopped one has no whole: there it is the nominal half alone.
+    """
+    outcome = distances.nominal(a.outcome == "stopped", b.outcome == "stopped")
+    if a.live or b.live:
+        return outcome
+    return (outcome + distances.interval(a.fraction, b.fraction)) / 2
 
 
 def consensus(payloads: Sequence[EStopPayload]) -> EStopPayload:

@@ -30,6 +30,12 @@ HINDSIGHT = STOPPED | {
     "mode": "hindsight", "stop_char": 23, "rendered_char": 68, "stream_cps": None, "t_ms": None, "full_text_available": True,
 }  # fmt: skip
 
+WRITTEN = "Water boils at 100 degrees. No, at"  # one sentence, and the beginning of another
+LIVE = STOPPED | {
+    "stop_char": 33, "rendered_char": 32, "t_ms": 900, "segments": [28, 34],
+    "live": {"text": WRITTEN, "generations": ["0d3f9f3e-95a5-4a3a-9d34-0d2f8b8a7a11"]},
+}  # fmt: skip
+
 VALID = [
     Example(SCREEN, STOPPED, target=7),
     Example(
@@ -71,10 +77,26 @@ VALID = [
         | {"outcome": "finished", "reason": None, "stop_char": None, "rendered_char": 3, "segments": [3]},
         target=9,
     ),
+    Example(SCREEN, LIVE, {"response": "live"}, target=7),
     Example(EMPTY, FINISHED | {"segments": [], "rendered_char": 0, "t_ms": 0}, target=5),
 ]
 
 INVALID = [
+    Example(SCREEN, LIVE, target=7, at_fault="live"),
+    Example(
+        SCREEN,
+        LIVE | {"rendered_char": 35, "stop_char": 35},
+        {"response": "live"},
+        target=7,
+        at_fault="rendered_char",
+    ),
+    Example(
+        SCREEN,
+        LIVE | {"live": {"text": WRITTEN, "generations": []}},
+        {"response": "live"},
+        target=7,
+        at_fault="live.generations",
+    ),
     Example(SCREEN, STOPPED, target=99, at_fault="__all__"),
     Example(SCREEN, STOPPED | {"outcome": "paused"}, target=7, at_fault="outcome"),
     Example(SCREEN, STOPPED | {"mode": "live"}, target=7, at_fault="mode"),

@@ -22,7 +22,7 @@ VIEWS = {
 def records(events: Sequence[Event]) -> Iterator[tuple[str, dict[str, Any]]]:
     for event in events:
         if event.payload.outcome == "stopped" and event.payload.reason in JUDGING:
-            text = event.screen.response(event.target).text
+            text = event.payload.shown(event.screen.response(event.target).text)
             yield (
                 "unpaired",
                 {"prompt": chat(event.screen.prompt), "completion": completion(text), "label": False},

@@ -11,9 +11,10 @@ from typing import Any, cast
 from django import forms
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
+from pydantic import ValidationError
 
 from feedback_types.base import AnswerForm
-from feedback_types.e_stop.schema import DAY_MS, GRACE_MS, REASONS
+from feedback_types.e_stop.schema import DAY_MS, GRACE_MS, REASONS, Live
 from feedback_types.segments import segments
 
 
@@ -30,6 +31,7 @@ class EStopForm(AnswerForm):
     rendered_char = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
     stream_cps = forms.IntegerField(min_value=1, max_value=1000, required=False, widget=forms.HiddenInput)
     t_ms = forms.IntegerField(min_value=0, max_value=DAY_MS, required=False, widget=forms.HiddenInput)
+    live = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
     stepped = forms.BooleanField(required=False, widget=forms.HiddenInput)
     stop_after = forms.TypedChoiceField(
         coerce=int, empty_value=None, required=False, widget=forms.RadioSelect
@@ -60,3 +62,12 @@ class EStopForm(AnswerForm):
             ("", _("No reason")),
             *((r, REASONS[r]) for r in self.settings.reasons),
         ]
+
+    def clean_live(self) -> Live | None:
+        said = self.cleaned_data["live"]
+        if not said:
+            return None
+        try:
+            return Live.model_validate_json(said)
+        except ValidationError as error:
+            raise forms.ValidationError(_("Send the text and its generations as JSON.")) from error

@@ -7,6 +7,9 @@ function.
                           those before were let pass. Finished: all passed. Left: right-censored at the last whole one.
     P, hindsight prefix   softmax_n beta v_n over all sentence ends; the last one says that it should not have been stopped.
 
+Of a response that was written live, only the sentences that came count: what would have followed a stop was never there,
+and H does not ask for it.
+
 Only stops for "bad" and "unsafe" are used: the others are not choices about the reward. A stop inside a sentence counts for
 the whole sentence before it, which is what the labeler had read when the reaction began; inside the first it counts for the
 first.
@@ -46,7 +49,7 @@ class EStopLikelihood(Likelihood):
         return payload.outcome == "finished" or payload.rendered_segments > 0
 
     def points(self, event: Event) -> Sequence[Point]:
-        text = event.screen.response(event.target).text
+        text = event.payload.shown(event.screen.response(event.target).text)
         ends = event.payload.segments
         return [Point(text, 0), *(Point(text, end) for end in ends[:-1]), *([Point(text)] if ends else [])]
 
@@ -109,7 +112,7 @@ class StoppedMeansBad(EStopLikelihood):
         return super().usable(event) and event.payload.outcome != "left"
 
     def points(self, event: Event) -> Sequence[Point]:
-        return [Point(event.screen.response(event.target).text)]
+        return [Point(event.payload.shown(event.screen.response(event.target).text))]
 
     def collate(self, events: Sequence[Event]) -> dict[str, Tensor]:
         return {"stopped": torch.tensor([event.payload.outcome == "stopped" for event in events])}

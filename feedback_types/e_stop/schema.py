@@ -9,7 +9,7 @@ Every run is stored, also one that goes to the end ("finished") or is broken off
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field, field_validator
@@ -28,6 +28,17 @@ GRACE_MS = 1500  # after the last character a stop still counts: people take 0.3
 DAY_MS = 86_400_000
 
 
+class Live(Payload):
+    """What the policy wrote while it was shown, in place of the stored response.
+
+    text: what the page had got when it was stopped, broken off or finished; the policy may have been a few characters on.
+    generations: which runs of the policy wrote it; more than one when a stream broke off and was taken up again.
+    """
+
+    text: str = Field(max_length=200_000)
+    generations: Many[Annotated[str, Field(min_length=1, max_length=64)]] = Field(min_length=1, max_length=50)
+
+
 class EStopPayload(Payload):
     """One response, revealed once.
 
@@ -39,6 +50,8 @@ class EStopPayload(Payload):
     stepped: revealed sentence by sentence, because the system asks for less motion.
     full_text_available: whether the labeler could see the rest when choosing; the page shows it after the answer only.
     segments: sentence ends of the response, in code points.
+    live: set when the policy wrote the response while it was shown; then all places are in its text, and what would have
+        come after a stop was never written.
     """
 
     mode: Literal["stream", "hindsight"]
@@ -51,6 +64,16 @@ class EStopPayload(Payload):
     stepped: bool = False
     full_text_available: bool
     segments: Many[int]
+    live: Live | None = None
+
+    def dump(self) -> dict[str, Any]:
+        """Without `live` where nothing was written live, as it was stored before there was such a thing."""
+        said = super().dump()
+        return said if self.live else {name: value for name, value in said.items() if name != "live"}
+
+    def shown(self, stored: str) -> str:
+        """The text that all places are in."""
+        return stored if self.live is None else self.live.text
 
     @property
     def length(self) -> int:
@@ -87,6 +110,14 @@ class EStopSettings(Settings):
         le=400,
         title=_("Characters per second"),
         description=_("How fast the response appears. People read 20 to 30 characters a second."),
+    )
+    response: Literal["stored", "live"] = setting(
+        default="stored",
+        title=_("Response"),
+        description=_(
+            "“live”: the policy writes the response while it is shown, and stopping really stops it. “stored”: the response "
+            "of the item is shown, also where no policy answers."
+        ),
     )
     start: Literal["self", "key"] = setting(
         default="self",

@@ -138,6 +138,35 @@
       return ask(`${this.screen.form.getAttribute("action")}preview/${this.key}/`, new URLSearchParams(fields));
     }
 
+    /* Why no policy can be asked, in a sentence; "" when one can. */
+    get whyNot() {
+      if (isPreview) return gettext("This is a preview; no policy is asked.");
+      const { generate, whyNot } = this.screen.form.dataset;
+      return generate ? whyNot : gettext("No live policy answers in this campaign.");
+    }
+
+    /* A text of the live policy, as it is written: {done, stop()}. `onText` gets each piece, `done` always comes to
+     * {state: "finished" | "stopped" | "failed", text, prefix, generation, reason, code}. What the policy is asked, the type
+     * says on the server; `prefix` is what it goes on from, `note` what a labeler said, `continues` the generation before. */
+    generate({ target = "", prefix = "", note = "", continues = "" }, onText = () => {}) {
+      if (this.whyNot) return { stop() {}, done: Promise.resolve({ state: "failed", code: "live_off", text: "", prefix, reason: this.whyNot }) };
+      const url = this.screen.form.dataset.generate.replace("QUESTION", this.key);
+      return openStream(url, { target, prefix, note, continues }, onText);
+    }
+
+    /* The same for widgets that want the whole text: {text, generation}, or an error whose message is for the labeler. */
+    async revise(target, note) {
+      const { state, text, generation, reason } = await this.generate({ target, note }).done;
+      if (state !== "finished") throw new Error(reason || gettext("The policy was stopped."));
+      return { text, generation };
+    }
+
+    /* Another response in the place of one; whoever observes the page under consent hears of it. */
+    regenerate(target, onText) {
+      this.responses.find(({ id }) => id === target)?.element.dispatchEvent(new CustomEvent("whetstone:regenerate"));
+      return this.generate({ target }, onText);
+    }
+
     mount() {
       const factory = factories.get(this.element.dataset.type);
       this.widget = factory ? factory(this) : {};
@@ -477,6 +506,67 @@
     }
     const reason = data?.message || gettext("The server did not take this answer.");
     return { ok: false, isTemporary: false, status: response.status, data, reason };
+  }
+
+  /* Server-sent events that answer a POST. Closing the connection is what stops the policy; the stop is said besides, for
+   * proxies that keep a connection open. */
+  function openStream(url, fields, onText) {
+    const control = new AbortController();
+    const told = { state: "failed", text: "", prefix: fields.prefix, generation: "", reason: "", code: "" };
+    let isStopped = false;
+    const hear = {
+      begin: (data) => Object.assign(told, data),
+      piece: ({ text }) => {
+        told.text += text;
+        onText(text);
+      },
+      end: (data) => Object.assign(told, data),
+      failed: (data) => Object.assign(told, { state: "failed", code: data.code, reason: data.message }),
+    };
+    const read = async (isSecondTry = false) => {
+      const response = await fetch(url, {
+        method: "POST",
+        body: new URLSearchParams(fields),
+        credentials: "same-origin",
+        headers: { Accept: "application/json, text/event-stream", "X-CSRFToken": token },
+        signal: control.signal,
+      });
+      const type = response.headers.get("Content-Type") || "";
+      if (!response.ok || !type.startsWith("text/event-stream")) {
+        const data = type.includes("application/json") ? await response.json() : null;
+        const fresh = response.status === 403 && !data && !isSecondTry ? await ask(screenElement.dataset.token) : null;
+        if (fresh?.ok && fresh.data.user === screenElement.dataset.user) {
+          token = fresh.data.token;
+          return read(true);
+        }
+        return hear.failed({ code: data?.code || "refused", message: data?.message || gettext("the server is busy") });
+      }
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        const events = (rest + part.value).split("\n\n");
+        rest = events.pop();
+        for (const event of events) {
+          const lines = Object.fromEntries(event.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trimStart()]));
+          if (!isStopped && lines.event) hear[lines.event]?.(JSON.parse(lines.data));
+        }
+      }
+    };
+    const done = read()
+      .catch(() => isStopped || hear.failed({ code: "no_connection", message: gettext("no connection") }))
+      .then(() => {
+        if (isStopped) told.state = "stopped";
+        else if (told.state === "failed" && !told.reason) told.reason = gettext("The stream broke off.");
+        return told;
+      });
+    const stop = () => {
+      if (isStopped || control.signal.aborted) return;
+      isStopped = true;
+      control.abort();
+      if (told.generation) ask(url.replace(/\d+\/generate\/[^/]+\/$/, `generations/${told.generation}/stop/`), new URLSearchParams());
+    };
+    window.addEventListener("pagehide", stop, { once: true });
+    return { done, stop, told };
   }
 
   let signInNotice = null;

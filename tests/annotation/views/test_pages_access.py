@@ -21,6 +21,7 @@ from annotation.assignment.models import Flag
 from annotation.assignment.services import flag, lease_next
 from annotation.campaigns.models import Campaign
 from annotation.endpoints.services import create_endpoint
+from annotation.generation.models import Generation
 from annotation.people.models import ApiToken, Membership, Role, User
 from annotation.people.services import create_sign_in_link, grant_role, invite, issue_token, revoke_role
 from annotation.views.assets import bundle_urls
@@ -121,6 +122,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "campaign_import": (None, admins(302), {}),
     "campaign_item": (overseers(200), None, {}),
     "campaign_flag": (None, admins(302), {"withdraw": "yes"}),
+    "campaign_live": (admins(200), admins(422), {"source": "nobody"}),
     "campaign_quality": (overseers(200), None, {}),
     "campaign_people": (admins(200), admins(200), {"role": "labeler", "max_uses": "1", "days": "7"}),
     "campaign_invitation_revoke": (None, admins(302), {}),
@@ -144,6 +146,8 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "label_draft": (None, own(200), {"better": "1"}),
     "label_heartbeat": (None, own(200), {}),
     "label_preview": (None, own(422), {}),  # a comparison shows nothing beforehand
+    "label_generate": (None, own(409), {}),  # no policy is live
+    "label_stop": (None, own(200), {}),
     "label_skip": (None, own(302), {"reason": "unclear"}),
     "label_flag": (None, own(302), {"reason": "broken"}),
     # Research
@@ -254,6 +258,9 @@ class World:
             "assignment_id": lease.pk,
             "response_id": lease.response_order[0],
             "question": "better",
+            "generation_id": Generation.objects.create(
+                campaign=self.campaign, prompt_id=lease.item.prompt_id, assignment=lease, messages=[]
+            ).pk,
         }
 
     def _research(self, cast: Cast) -> dict[str, Any]:

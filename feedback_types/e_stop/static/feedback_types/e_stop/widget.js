@@ -1,5 +1,6 @@
 // E-stop: one response after another appears as a stream; Esc stops it, a digit says why.
 // What is stored are places in the text: how far the clock had come (stop_char) and what was on the screen (rendered_char).
+// With response "live" the policy writes while the text appears, and a stop ends it; where none answers the stored one is shown.
 Whetstone.widget("e_stop", (question) => {
   "use strict";
 
@@ -14,12 +15,17 @@ Whetstone.widget("e_stop", (question) => {
   function Run(fieldset) {
     const target = Number(fieldset.dataset.target);
     const response = question.responses.find(({ id }) => id === target);
-    const ends = fieldset.dataset.ends.split(",").filter(Boolean).map(Number);
-    const length = Whetstone.codepoints.length(response.text);
+    const known = fieldset.dataset.ends.split(",").filter(Boolean).map(Number);
+    const full = Whetstone.codepoints.length(response.text);
     const find = (name) => fieldset.querySelector(`.e_stop-${name}`);
     const get = (name) => question.value(name, target);
     const put = (name, value) => { question.field(name, target).value = value; };
-    let rest = response.text; // what has not come out yet
+    const written = JSON.parse(get("live") || "null") || { text: "", generations: [] }; // by the policy, so far
+    let isLive = question.settings.response === "live" && (!question.whyNot || Boolean(written.text));
+    let note = question.settings.response === "live" && !isLive ? `${question.whyNot} ${gettext("The stored response is shown.")}` : "";
+    let writing = null; // the stream that runs
+    let isWhole = Boolean(get("outcome")); // nothing more will be written
+    let rest = isLive ? written.text : response.text; // what has not come out yet
     let shown = 0; // code points on the screen
     let elapsed = 0; // ms of reading, without the pauses
     let last = 0; // when the last frame was
@@ -32,13 +38,20 @@ Whetstone.widget("e_stop", (question) => {
     let hint = null;
     let observer = null;
 
-    const clock = (now) => elapsed + (last ? Math.min(now - last, LONGEST_FRAME_MS) : 0);
-    const place = (ms) => Math.min(length, Math.floor((ms * cps) / 1000));
+    const length = () => (isLive ? Whetstone.codepoints.length(written.text) : full);
+    // Time stands still while the policy is slower than the reader.
+    const clock = (now) => {
+      const ms = elapsed + (last ? Math.min(now - last, LONGEST_FRAME_MS) : 0);
+      return isLive && !isWhole ? Math.min(ms, Math.max(elapsed, (1000 * length()) / cps)) : ms;
+    };
+    const place = (ms) => Math.min(length(), Math.floor((ms * cps) / 1000));
+    const ends = () => (isLive ? [...Array.from(written.text.matchAll(/[.!?。！？]+(?=\s|$)|[。！？]/g), (m) => Whetstone.codepoints.fromUtf16(written.text, m.index + m[0].length)), ...(isWhole ? [length()] : [])] : known);
     const isHindsight = get("mode") === "hindsight" && Boolean(get("stop_after"));
     const phase = () => {
       if (isHindsight) return "done";
       if (get("outcome") === "stopped") return get("reason") ? "done" : "why";
-      return get("outcome") ? "done" : stream && stream.dataset.phase === "run" ? "run" : "wait";
+      if (get("outcome")) return "done";
+      return ["run", "broken"].includes(stream?.dataset.phase) ? stream.dataset.phase : "wait";
     };
 
     function mount() {
@@ -48,12 +61,13 @@ Whetstone.widget("e_stop", (question) => {
       find("live").hidden = false;
       find("start").addEventListener("click", start);
       find("stop").addEventListener("click", stop);
+      find("again").addEventListener("click", start);
       find("why").addEventListener("change", settle);
     }
 
     // The response's own text gives way to an empty box; sentences that came out before a reload are there again.
     function veil() {
-      if (phase() === "done") return response.element.classList.add("e_stop-shown");
+      if (phase() === "done" && !written.text) return response.element.classList.add("e_stop-shown");
       stream = document.createElement("div");
       stream.className = "response-text e_stop-stream";
       stream.dir = "auto";
@@ -68,13 +82,15 @@ Whetstone.widget("e_stop", (question) => {
       response.element.append(stream);
       observer = new IntersectionObserver((entries) => look(entries[entries.length - 1].isIntersecting));
       reveal(Number(get("rendered_char")) || 0);
+      if (phase() === "done") return void (hint.hidden = true);
       elapsed = Math.max(Number(get("t_ms")) || 0, (1000 * shown) / cps);
       if (get("outcome") === "stopped") stream.dataset.phase = "why";
     }
 
     function start() {
-      if (phase() !== "wait" || current() !== api) return false;
+      if (!["wait", "broken"].includes(phase()) || current() !== api) return false;
       stream.dataset.phase = "run";
+      if (isLive) write();
       put("mode", "stream");
       put("stream_cps", cps);
       put("stepped", isStepped ? "true" : "");
@@ -82,6 +98,48 @@ Whetstone.widget("e_stop", (question) => {
       observer.observe(caret);
       show();
       return true;
+    }
+
+    // Asks the policy; after a stream that broke off, for the rest of what had come.
+    async function write() {
+      const begun = written.text;
+      isWhole = false;
+      note = "";
+      let heard = "";
+      writing = question.generate({ target, prefix: begun, continues: written.generations[written.generations.length - 1] || "" }, (text) => {
+        heard += text;
+        written.text = begun + heard;
+        rest += text;
+      });
+      const mine = writing;
+      const told = await mine.done;
+      if (writing !== mine) return;
+      writing = null;
+      take(told);
+      if (told.state === "finished") isWhole = true;
+      else if (told.state === "failed" && phase() === "run") fail(told);
+    }
+
+    function take({ generation }) {
+      if (generation && !written.generations.includes(generation)) written.generations.push(generation);
+      if (written.generations.length) put("live", JSON.stringify(written));
+    }
+
+    function fail({ reason }) {
+      if (written.text) {
+        stream.dataset.phase = "broken";
+        note = `${reason} ${gettext("What came is kept.")}`;
+        reveal(length());
+        elapsed = (1000 * length()) / cps;
+        keep();
+      } else {
+        isLive = false; // nothing came: as if no policy were live
+        put("live", "");
+        rest = response.text;
+        note = `${reason} ${gettext("The stored response is shown.")}`;
+      }
+      question.announce(note);
+      show();
     }
 
     function look(seen) {
@@ -108,7 +166,7 @@ Whetstone.widget("e_stop", (question) => {
         elapsed = clock(now);
         last = now;
         reveal(place(elapsed));
-        if (elapsed >= (1000 * length) / cps + Number(fieldset.dataset.graceMs)) return finish();
+        if ((!isLive || isWhole) && elapsed >= (1000 * length()) / cps + Number(fieldset.dataset.graceMs)) return finish();
       } else {
         last = 0;
       }
@@ -116,12 +174,12 @@ Whetstone.widget("e_stop", (question) => {
     }
 
     function reveal(upTo) {
-      const goal = isStepped && upTo < length ? Math.max(0, ...ends.filter((end) => end <= upTo)) : upTo;
+      const goal = isStepped && upTo < length() ? Math.max(0, ...ends().filter((end) => end <= upTo)) : upTo;
       if (goal <= shown) return;
       const cut = Whetstone.codepoints.toUtf16(rest, goal - shown);
       words.appendData(rest.slice(0, cut));
       rest = rest.slice(cut);
-      const isSentence = ends.some((end) => end > shown && end <= goal);
+      const isSentence = ends().some((end) => end > shown && end <= goal);
       shown = goal;
       if (isSentence && phase() === "run" && performance.now() - keptAt > KEEP_EVERY_MS) keep();
     }
@@ -129,6 +187,7 @@ Whetstone.widget("e_stop", (question) => {
     function keep() {
       put("rendered_char", shown);
       put("t_ms", Math.round(elapsed));
+      if (isLive) take(writing?.told || {});
       keptAt = performance.now();
       question.changed();
     }
@@ -138,6 +197,11 @@ Whetstone.widget("e_stop", (question) => {
       const now = performance.now();
       elapsed = clock(now);
       put("stop_char", Math.max(shown, place(elapsed)));
+      if (writing) {
+        writing.stop();
+        take(writing.told);
+        writing = null;
+      }
       put("outcome", "stopped");
       stream.dataset.phase = "why";
       observer.disconnect();
@@ -160,8 +224,12 @@ Whetstone.widget("e_stop", (question) => {
 
     function done() {
       observer?.disconnect();
-      stream?.remove();
-      response.element.classList.add("e_stop-shown");
+      if (written.generations.length) {
+        stream.dataset.phase = "done"; // the stored text is another one: what was written stays in its place
+      } else {
+        stream?.remove();
+        response.element.classList.add("e_stop-shown");
+      }
       begin();
       listen(caret !== null && question.element.isConnected);
       question.changed();
@@ -176,6 +244,8 @@ Whetstone.widget("e_stop", (question) => {
 
     function leave() {
       if (phase() !== "run") return;
+      writing?.stop();
+      if (isLive) take(writing?.told || {});
       put("outcome", "left");
       put("rendered_char", shown);
       put("t_ms", Math.round(clock(performance.now())));
@@ -190,11 +260,13 @@ Whetstone.widget("e_stop", (question) => {
       find("live").toggleAttribute("data-later", isStopped || now === "done");
       find("start").hidden = now !== "wait";
       find("stop").hidden = now !== "run";
+      find("again").hidden = now !== "broken";
       find("why").toggleAttribute("data-later", !isStopped);
       const letter = runs.length > 1 ? `${response.label} · ` : "";
       find("status").textContent = letter + {
         wait: gettext("Press the space bar when you are ready."),
-        run: isSeen ? gettext("Stop it as soon as it goes wrong.") : gettext("It waits until you scroll to its end."),
+        run: isSeen ? [note, gettext("Stop it as soon as it goes wrong.")].filter(Boolean).join(" ") : gettext("It waits until you scroll to its end."),
+        broken: note,
         why: "",
         done: "",
       }[now];
@@ -206,8 +278,9 @@ Whetstone.widget("e_stop", (question) => {
       if (get("outcome") === "finished") return gettext("read to the end");
       if (get("outcome") !== "stopped") return "";
       const radio = Array.from(find("why").querySelectorAll("input")).find((input) => input.checked && input.value);
-      const share = Math.round((100 * Number(get("rendered_char"))) / Math.max(1, length));
-      return `${gettext("stopped at")} ${share} %${radio ? `: ${radio.closest("label").querySelector("span").textContent}` : ""}`;
+      const share = Math.round((100 * Number(get("rendered_char"))) / Math.max(1, length()));
+      const where = isLive ? gettext("stopped while it was written") : `${gettext("stopped at")} ${share} %`;
+      return `${where}${radio ? `: ${radio.closest("label").querySelector("span").textContent}` : ""}`;
     }
 
     const api = { mount, veil, start, stop, because, leave, show, phase, summary, label: response.label };
