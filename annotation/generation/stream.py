@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
@@ -29,6 +30,7 @@ from annotation.generation.source import Begun, Piece, SourceFailed, ask
 
 HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 0.5
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what a database and a browser cannot keep
 
 _running: dict[uuid.UUID, Stream] = {}
 _watch: asyncio.Task[None] | None = None
@@ -106,11 +108,12 @@ class Stream:
 
     def _take(self, piece: Piece) -> None:
         self._tokens += piece.tokens
-        if piece.text:
+        text = UNSTORABLE.sub("", piece.text)
+        if text:
             self._first_at = self._first_at or timezone.now()
-            self._texts.append(piece.text)
-            self.served += len(piece.text)
-            self.news.put_nowait(("piece", {"text": piece.text}))
+            self._texts.append(text)
+            self.served += len(text)
+            self.news.put_nowait(("piece", {"text": text}))
 
     async def _end(self) -> None:
         """However the reading ended, the row is written, and then the page is told."""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from feedback_types.base import (
     Attributes,
+    Composed,
     Event,
     FeedbackType,
     InvalidPayload,
@@ -22,12 +23,13 @@ from feedback_types.base import (
     Screen,
     SyntheticLabeler,
     Target,
+    chat,
     unstorable,
 )
 from feedback_types.improvement import agreement, export, simulate
 from feedback_types.improvement.diff import apply, word_ops
 from feedback_types.improvement.examples import INVALID, VALID
-from feedback_types.improvement.form import NEWLINE, ImprovementForm, restore_newlines
+from feedback_types.improvement.form import NEWLINE, TAKEOVERS, ImprovementForm, restore_newlines
 from feedback_types.improvement.schema import Draft, ImprovementPayload, ImprovementSettings, cuts
 from feedback_types.segments import VERSION, segment_ends
 
@@ -55,8 +57,12 @@ class Improvement(FeedbackType):
     invalid = INVALID
 
     def keys(self, settings: ImprovementSettings) -> Sequence[Key]:
+        go_on = (
+            [Key("Alt+Enter", _("The policy goes on from here; Esc stops it"))] if settings.take_over else []
+        )
         return [
             Key("e", _("Edit")),
+            *go_on,
             Key("Ctrl+Enter", _("Done editing")),
             Key("y", _("Yes, better")),
             Key("n", _("No, not better")),
@@ -64,6 +70,23 @@ class Improvement(FeedbackType):
 
     def rewrites(self, settings: ImprovementSettings) -> bool:
         return True
+
+    def generates(self, settings: ImprovementSettings) -> bool:
+        return settings.take_over
+
+    def compose(self, asked: Mapping[str, str], screen: Screen, settings: ImprovementSettings) -> Composed:
+        """The rest of the response after the beginning that the labeler left standing."""
+        if not self.generates(settings):
+            return super().compose(asked, screen, settings)
+        target = asked.get("target", "")
+        response = screen.response(int(target) if target.isascii() and target.isdigit() else None)
+        prefix = NEWLINE.sub("\n", asked.get("prefix", ""))
+        if problem := unstorable(prefix) or _too_long([prefix], response.text, settings):
+            raise InvalidPayload({"prefix": [problem]})
+        return Composed(chat(screen.prompt), prefix, response.id)
+
+    def generations(self, payload: ImprovementPayload) -> Mapping[str, str]:
+        return {t.generation: t.prefix + t.text for t in payload.takeovers}
 
     def seconds(self, screen: Screen, settings: ImprovementSettings) -> float:
         return 45.0
@@ -118,6 +141,7 @@ class Improvement(FeedbackType):
             confirm_better=better == "yes",
             keystrokes=cleaned_data["keystrokes"],
             edit_ms=cleaned_data["edit_ms"],
+            takeovers=cleaned_data["takeovers"],
         )
 
     def to_form(
@@ -131,6 +155,7 @@ class Improvement(FeedbackType):
             "suggested_for": ",".join(map(str, payload.suggested_for)),
             "keystrokes": "" if payload.keystrokes is None else str(payload.keystrokes),
             "edit_ms": "" if payload.edit_ms is None else str(payload.edit_ms),
+            "takeovers": TAKEOVERS.dump_json(payload.takeovers).decode() if payload.takeovers else "",
         }
 
     def validate(
@@ -168,6 +193,8 @@ class Improvement(FeedbackType):
             ]
         if len({draft.edited_text for draft in payload.drafts}) < len(payload.drafts):
             errors["refused"] = [_("Every draft is told once.")]
+        if problem := _wrong_takeovers(payload, settings):
+            errors["takeovers"] = [problem]
         if errors:
             raise InvalidPayload(errors)
 
@@ -179,7 +206,10 @@ class Improvement(FeedbackType):
         verdict = (
             _("better than the original") if payload.confirm_better else _("not better than the original")
         )
-        return f"{change} (+{added} −{removed}): {verdict}"
+        told = f"{change} (+{added} −{removed}): {verdict}"
+        if n := len(payload.takeovers):
+            told += " · " + ngettext("taken over %(n)d time", "taken over %(n)d times", n) % {"n": n}
+        return told
 
     # Choice set, agreement
 
@@ -266,6 +296,21 @@ def _too_long(texts: Sequence[str], original: str, settings: ImprovementSettings
     if any(len(text) > len(original) + settings.max_growth for text in texts):
         return _("The text grew by more than %(n)d characters; shorten it.") % {"n": settings.max_growth}
     return ""
+
+
+def _wrong_takeovers(payload: ImprovementPayload, settings: ImprovementSettings) -> str:
+    if payload.takeovers and not settings.take_over:
+        return _("Here the policy does not go on from an edited text; leave this out.")
+    for takeover in payload.takeovers:
+        if takeover.at != first_change(takeover.before, takeover.prefix):
+            return _("The place of a takeover is where the text was first changed.")
+    return ""
+
+
+def first_change(before: str, prefix: str) -> int:
+    """The first place that differs, in code points; where nothing was changed, the end of the shorter text."""
+    pairs = enumerate(zip(before, prefix, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(before), len(prefix)))
 
 
 feedback_type = Improvement()

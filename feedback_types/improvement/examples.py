@@ -35,6 +35,17 @@ REFUSED = {
     "picked": None,
 }
 
+TAKEN_OVER = EDIT | {
+    "edited_text": "Water boils at 100 degrees, at sea level.",
+    "ops": [{"op": "replace", "start": 15, "end": 47, "text": "100 degrees, at sea level"}],
+    "takeovers": [
+        {"before": TEXT, "at": 15, "prefix": "Water boils at 100", "generation": "0d3f9f3e-95a5-4a3a-9d34-0d2f8b8a7a11",
+         "text": " degrees, so", "outcome": "stopped"},
+        {"before": "Water boils at 100 degrees, so", "at": 27, "prefix": "Water boils at 100 degrees,",
+         "generation": "0d3f9f3e-95a5-4a3a-9d34-0d2f8b8a7a12", "text": " at sea level.", "outcome": "finished"},
+    ],
+}  # fmt: skip
+
 WALK = ["Control+ArrowRight", "Control+ArrowRight", "Control+ArrowRight", "ArrowRight"]  # to the number
 
 VALID = [
@@ -47,6 +58,7 @@ VALID = [
     Example(SCREEN, EDIT | {"confirm_better": False, "keystrokes": None, "edit_ms": None}, target=7),
     Example(SCREEN, EDIT | {"refused": [REFUSED]}, target=7),
     Example(SCREEN, CUT, {"suggestions": "cuts"}, target=7),
+    Example(SCREEN, TAKEN_OVER, {"take_over": True}, target=7),
     Example(
         SCREEN, EDIT | {"suggestions_shown": [FIXED, "Nothing."], "suggested_for": [0], "picked": 0}, target=7
     ),
@@ -90,6 +102,14 @@ VALID = [
 ]
 
 INVALID = [
+    Example(SCREEN, TAKEN_OVER, target=7, at_fault="takeovers"),
+    Example(
+        SCREEN,
+        TAKEN_OVER | {"takeovers": [TAKEN_OVER["takeovers"][0] | {"at": 3}]},
+        {"take_over": True},
+        target=7,
+        at_fault="takeovers",
+    ),
     Example(SCREEN, EDIT, target=99, at_fault="__all__"),
     Example(SCREEN, EDIT | {"edited_text": TEXT}, target=7, at_fault="edited_text"),
     Example(SCREEN, EDIT | {"edited_text": " \n "}, target=7, at_fault="edited_text"),

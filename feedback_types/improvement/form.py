@@ -13,10 +13,11 @@ from django import forms
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from pydantic import TypeAdapter, ValidationError
 
 from feedback_types.base import AnswerForm
 from feedback_types.improvement.diff import Op, apply, word_ops
-from feedback_types.improvement.schema import DAY_MS, MOST_REFUSED, MOST_SUGGESTIONS, cuts
+from feedback_types.improvement.schema import DAY_MS, MOST_REFUSED, MOST_SUGGESTIONS, Takeover, cuts
 from feedback_types.segments import segments
 
 NEWLINE = re.compile(r"\r\n?")
@@ -48,6 +49,25 @@ class Texts(forms.CharField):
         return texts
 
 
+class Takeovers(forms.CharField):
+    """A JSON list of takeovers in a hidden field."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self) -> None:
+        super().__init__(required=False, strip=False)
+
+    def clean(self, value: Any) -> tuple[Takeover, ...]:
+        sent = super().clean(value)
+        try:
+            return TAKEOVERS.validate_json(sent) if sent else ()
+        except ValidationError as error:
+            raise forms.ValidationError(_("Send a JSON list of takeovers.")) from error
+
+
+TAKEOVERS = TypeAdapter(tuple[Takeover, ...])
+
+
 class ImprovementForm(AnswerForm):
     edited_text = forms.CharField(
         strip=False, required=False, widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"})
@@ -61,6 +81,7 @@ class ImprovementForm(AnswerForm):
     refused = Texts(MOST_REFUSED)
     suggestions = Texts(MOST_SUGGESTIONS)
     suggested_for = forms.CharField(required=False, widget=forms.HiddenInput)
+    takeovers = Takeovers()
     keystrokes = forms.IntegerField(
         min_value=0, max_value=10_000_000, required=False, widget=forms.HiddenInput
     )

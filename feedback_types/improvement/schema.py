@@ -11,7 +11,7 @@ Three choices are kept apart, because each has a choice set of its own: where (o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field
@@ -22,6 +22,7 @@ from feedback_types.segments import segment_at, segments
 
 MOST_SUGGESTIONS = 12
 MOST_REFUSED = 5
+MOST_TAKEOVERS = 50
 DAY_MS = 86_400_000
 
 
@@ -31,6 +32,23 @@ class Draft(Payload):
     edited_text: str
     ops: Many[Op] = Field(min_length=1)
     picked: int | None = Field(default=None, ge=0)
+
+
+class Takeover(Payload):
+    """One intervention in what the policy wrote: the labeler changed the beginning, and the policy went on from there.
+
+    before: what stood there before the labeler touched it; at: the first place that was changed in it, its length when it
+        was only cut short or gone on from.
+    prefix: what the policy went on from, without the white space at its end; generation: which run wrote `text` after it,
+        as far as it came. outcome: whether it ended by itself, was stopped, or broke off.
+    """
+
+    before: str = Field(max_length=200_000)
+    at: int = Field(ge=0)
+    prefix: str = Field(max_length=200_000)
+    generation: Annotated[str, Field(min_length=1, max_length=64)]
+    text: str = Field(max_length=200_000)
+    outcome: Literal["finished", "stopped", "failed"]
 
 
 class ImprovementPayload(Payload):
@@ -43,6 +61,7 @@ class ImprovementPayload(Payload):
         asked for them, empty when they were offered for the whole text.
     refused: drafts that got the answer "no" before, in order, at most five.
     confirm_better: the answer about the last draft.
+    takeovers: where the policy went on from an edited beginning, in order, if the campaign lets it.
     keystrokes: a count, never what was typed; edit_ms: time in the editor; both None when no script counted.
     """
 
@@ -57,6 +76,14 @@ class ImprovementPayload(Payload):
     confirm_better: bool
     keystrokes: int | None = Field(default=None, ge=0, le=10_000_000)
     edit_ms: int | None = Field(default=None, ge=0, le=DAY_MS)
+    takeovers: Many[Takeover] = Field(default=(), max_length=MOST_TAKEOVERS)
+
+    def dump(self) -> dict[str, Any]:
+        """Without `takeovers` where there were none, as it was stored before there was such a thing."""
+        said = super().dump()
+        return (
+            said if self.takeovers else {name: value for name, value in said.items() if name != "takeovers"}
+        )
 
     @property
     def drafts(self) -> tuple[Draft, ...]:
@@ -82,6 +109,14 @@ class ImprovementSettings(Settings):
         title=_("Suggestions"),
         description=_(
             "“cuts” offers to take out one of the sentences (of responses with 2 to 12 sentences); one touch makes the edit."
+        ),
+    )
+    take_over: bool = setting(
+        default=False,
+        title=_("Take over"),
+        description=_(
+            "The live policy can go on from the edited beginning, as often as wanted; every intervention is stored. "
+            "Where no policy answers the text is edited by hand."
         ),
     )
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from feedback_types.base import (
     Attributes,
+    Composed,
     Event,
     FeedbackType,
     InvalidPayload,
@@ -18,6 +19,8 @@ from feedback_types.base import (
     Screen,
     SyntheticLabeler,
     Target,
+    chat,
+    completion,
 )
 from feedback_types.natural_language import agreement, export, form, offer
 from feedback_types.natural_language.aspects import language_of
@@ -121,6 +124,32 @@ class NaturalLanguage(FeedbackType):
             "suggested": [aspect.dump() for aspect in offer.suggest(text, said, settings)],
             "language": language_of(text, settings.languages),
         }
+
+    def generates(self, settings: NaturalLanguageSettings) -> bool:
+        return settings.refinements == "policy"
+
+    def compose(
+        self, asked: Mapping[str, str], screen: Screen, settings: NaturalLanguageSettings
+    ) -> Composed:
+        """The response once more, by the comment, as the next turn of the same dialogue."""
+        if not self.generates(settings):
+            return super().compose(asked, screen, settings)
+        target, note = asked.get("target", ""), asked.get("note", "").strip()
+        response = screen.response(int(target) if target.isascii() and target.isdigit() else None)
+        if not note or len(note) > LONGEST_COMMENT:
+            raise InvalidPayload({"note": [_("Write what is good or bad, in a word at least.")]})
+        instruction = _("Write your last answer again, improved by this comment on it: %(comment)s") % {
+            "comment": note
+        }
+        messages = [
+            *chat(screen.prompt),
+            *completion(response.text),
+            {"role": "user", "content": instruction},
+        ]
+        return Composed(messages, target=response.id)
+
+    def generations(self, payload: NaturalLanguagePayload) -> Mapping[str, str]:
+        return {r.generation: r.text for r in payload.refinements_shown if r.generation}
 
     def summary(
         self, payload: NaturalLanguagePayload, screen: Screen, settings: NaturalLanguageSettings

@@ -145,3 +145,69 @@ def test_where_no_policy_answers_the_stored_response_is_shown_and_why(page: Any,
     until(lambda: page.locator("[name$=outcome]").input_value() == "finished", 30)
     page.keyboard.press("Enter")
     assert "live" not in until(Feedback.objects.first).payload
+
+
+def test_a_labeler_takes_over_and_the_policy_goes_on_from_the_edited_beginning_again_and_again(
+    page: Any, site: Any, policy: PolicyProcess
+) -> None:
+    cast = make_cast()
+    protocol = [{"key": "mend", "type": "improvement", "settings": {"take_over": True}}]
+    open_screen(page, site, cast, protocol, max_new_tokens=40)
+    page.keyboard.press("e")
+    editor = page.locator(".improvement-editor")
+    editor.press("Control+End")
+    editor.press_sequentially(" Besides, otters ")
+    edited = editor.input_value()
+    editor.press("Alt+Enter")
+    until(lambda: len(editor.input_value()) > len(edited) + 5)
+    assert editor.get_attribute("readonly") is not None
+    page.keyboard.press("Escape")
+    first = until(lambda: Generation.objects.filter(state="stopped").first(), 3)
+    assert first.prefix == edited.rstrip() and 0 < first.served_tokens < 40
+    assert first.spans[0] == {"by": "person", "start": 0, "end": len(first.prefix)}
+    until(lambda: editor.get_attribute("readonly") is None)
+    stopped_at = editor.input_value()
+    editor.press("Backspace")
+    editor.press_sequentially(" no: they")
+    again = editor.input_value()
+    editor.press("Alt+Enter")
+    second = until(lambda: Generation.objects.filter(continues=first, state="finished").first())
+    until(lambda: editor.get_attribute("readonly") is None)
+    assert second.prefix == again and [s["by"] for s in second.spans] == [
+        "person",
+        "policy",
+        "person",
+        "policy",
+    ]
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("y")
+    page.keyboard.press("Enter")
+    payload = until(Feedback.objects.first).payload
+    one, two = payload["takeovers"]
+    assert (one["before"], one["at"], one["prefix"]) == ("Answer 0.0.", len("Answer 0.0."), edited.rstrip())
+    assert (one["generation"], one["outcome"]) == (str(first.pk), "stopped")
+    assert (one["prefix"] + one["text"]).replace("\r", "\n") == stopped_at.replace("\r", "\n")
+    assert (two["before"], two["prefix"], two["outcome"]) == (stopped_at, again, "finished")
+    assert two["at"] == len(stopped_at) - 1 and two["text"] == second.text
+    assert payload["confirm_better"] and payload["edited_text"].startswith(again)
+
+
+def test_the_policy_revises_by_a_comment_and_the_labeler_judges_the_revision(
+    page: Any, site: Any, policy: PolicyProcess
+) -> None:
+    cast = make_cast()
+    protocol = [
+        {"key": "say", "type": "natural_language", "settings": {"refinements": "policy", "aspects": []}}
+    ]
+    open_screen(page, site, cast, protocol, max_new_tokens=15)
+    page.keyboard.press("n")
+    page.keyboard.type("Say more about otters.")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("What the revision changes").wait_for()
+    row = Generation.objects.get()
+    assert row.messages[-1]["content"].endswith("Say more about otters.") and row.state == "finished"
+    assert row.messages[-2] == {"role": "assistant", "content": "Answer 0.0."}
+    page.keyboard.press("a")
+    page.keyboard.press("Enter")
+    shown = until(Feedback.objects.first).payload["refinements_shown"]
+    assert shown == [{"text": row.text, "source": "policy", "generation": str(row.pk), "accepted": True}]

@@ -1,9 +1,11 @@
 // Improvement: edit a response where it stands, look at what changed, say whether it is better.
+// With "take over" the live policy goes on from the caret (Alt+Enter) until it ends or Esc stops it, as often as wanted.
 // The text lives in the form's own text area, which is hidden; the editor in the page only mirrors it.
 Whetstone.widget("improvement", (question) => {
   "use strict";
 
   const MOST_REFUSED = 5;
+  const MOST_TAKEOVERS = 50;
   const { gettext } = question;
   const plain = (text) => text.replace(/\r\n?/g, "\n"); // as a text area holds it
   const edits = Array.from(question.body.querySelectorAll(".improvement"), (fieldset) => new Edit(fieldset));
@@ -43,6 +45,9 @@ Whetstone.widget("improvement", (question) => {
     let diff = null;
     let focusedAt = 0;
     let waits = 0;
+    let writing = null; // the stream that goes on from the edited beginning
+    const canGoOn = Boolean(find("[data-act-go-on]")) && !question.whyNot;
+    const takeovers = () => JSON.parse(get("takeovers") || "[]");
 
     function mount() {
       fieldset.classList.add("improvement-scripted");
@@ -51,6 +56,9 @@ Whetstone.widget("improvement", (question) => {
       find("[data-act-edit]").addEventListener("click", open);
       find("[data-act-done]").addEventListener("click", done);
       find("[data-act-revert]").addEventListener("click", revert);
+      find("[data-act-go-on]")?.addEventListener("click", goOn);
+      find("[data-act-halt]")?.addEventListener("click", halt);
+      if (find("[data-act-go-on]") && question.whyNot) say(`${question.whyNot} ${gettext("Edit the text by hand.")}`);
       find(".improvement-cuts")?.addEventListener("change", (event) => cut(Number(event.target.value)));
       for (const radio of fieldset.querySelectorAll(".improvement-answer input")) radio.addEventListener("change", show);
     }
@@ -85,6 +93,72 @@ Whetstone.widget("improvement", (question) => {
       editor.focus({ preventScroll: true });
       editor.setSelectionRange(0, 0);
       return true;
+    }
+
+    // The policy goes on from what stands before the caret; what came after it is let go.
+    async function goOn() {
+      if (!editor || writing || !canGoOn) return false;
+      const before = editor.value;
+      const prefix = before.slice(0, editor.selectionStart);
+      const told = takeovers();
+      if (told.length >= MOST_TAKEOVERS) return true;
+      const last = told[told.length - 1];
+      const served = last ? plain(last.prefix + last.text) : original; // what stood there before the labeler touched it
+      let heard = "";
+      say("");
+      editor.readOnly = true;
+      const mine = question.generate({ target, prefix, continues: last?.generation || "" }, (text) => {
+        heard += text;
+        put(prefix.trimEnd() + heard);
+      });
+      writing = mine;
+      show();
+      editor.focus({ preventScroll: true });
+      const { state, text: came, prefix: begun, generation, reason } = await mine.done;
+      if (writing !== mine) return true;
+      writing = null;
+      if (generation && (came || state !== "failed")) {
+        const from = plain(begun);
+        const entry = { before: served, at: firstChange(served, from), prefix: from, generation, text: came, outcome: state };
+        question.field("takeovers", target).value = JSON.stringify([...told, entry]);
+      } else {
+        put(before);
+      }
+      if (state === "failed") say(`${reason} ${gettext("Your text is kept; go on by hand or try again.")}`);
+      question.announce(state === "failed" ? reason : gettext("The policy has ended. Edit, go on, or finish."));
+      if (editor) {
+        editor.readOnly = false;
+        editor.focus({ preventScroll: true });
+        editor.setSelectionRange(editor.value.length, editor.value.length);
+      }
+      show();
+      question.changed();
+      return true;
+    }
+
+    function halt() {
+      writing?.stop();
+      return true;
+    }
+
+    function put(value) {
+      if (!editor) return;
+      editor.value = value;
+      write();
+      if (writing) diff.scrollIntoView({ block: "nearest" });
+    }
+
+    function say(words) {
+      const line = find(".improvement-said");
+      if (!line) return;
+      line.textContent = words;
+      line.hidden = !words;
+    }
+
+    function firstChange(before, after) {
+      const [a, b] = [Array.from(before), Array.from(after)];
+      const n = a.findIndex((c, i) => i >= b.length || c !== b[i]);
+      return n < 0 ? Math.min(a.length, b.length) : n;
     }
 
     // A draft that got a "no" is told when the labeler goes on from it: the verdict on it was given.
@@ -122,6 +196,11 @@ Whetstone.widget("improvement", (question) => {
 
     // How many keys, never which.
     function count(event) {
+      if (event.key === "Enter" && event.altKey && canGoOn) {
+        event.preventDefault();
+        event.stopPropagation();
+        return goOn();
+      }
       if (["Shift", "Control", "Alt", "Meta", "CapsLock", "Tab", "Escape"].includes(event.key)) return;
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) return; // done, not typed
       const field = question.field("keystrokes", target);
@@ -135,6 +214,8 @@ Whetstone.widget("improvement", (question) => {
     }
 
     function close() {
+      writing?.stop();
+      writing = null;
       if (editor) pause();
       editor?.remove();
       diff?.remove();
@@ -166,6 +247,7 @@ Whetstone.widget("improvement", (question) => {
       close();
       clearVerdict();
       question.field("refused", target).value = "";
+      if (question.field("takeovers", target)) question.field("takeovers", target).value = "";
       for (const radio of fieldset.querySelectorAll(".improvement-cut input")) radio.checked = false;
       question.set("edited_text", original, target);
       show();
@@ -190,16 +272,21 @@ Whetstone.widget("improvement", (question) => {
       const isOther = edits.some((each) => each !== api && (each.isChanged() || each.isOpen()));
       fieldset.hidden = isOther;
       find("[data-act-edit]").hidden = editor !== null;
-      find("[data-act-done]").hidden = editor === null;
+      find("[data-act-done]").hidden = editor === null || writing !== null;
+      if (canGoOn) {
+        find("[data-act-go-on]").hidden = editor === null || writing !== null;
+        find("[data-act-halt]").hidden = writing === null;
+      }
       find("[data-act-revert]").hidden = editor === null && !isChanged();
       find(".improvement-verdict").toggleAttribute("data-later", editor !== null || !isChanged());
       for (const each of edits) if (each !== api) each.hide(isChanged() || editor !== null);
     }
 
     const api = {
-      mount, open, done, judge, show, isChanged, verdict,
+      mount, open, done, halt, judge, show, isChanged, verdict,
       label: response.label,
       isOpen: () => editor !== null,
+      isWriting: () => writing !== null,
       isDone: () => !editor && isChanged() && Boolean(verdict()),
       hide: (isHidden) => (fieldset.hidden = isHidden),
       point: () => fieldset.scrollIntoView({ block: "nearest" }),
@@ -226,6 +313,7 @@ Whetstone.widget("improvement", (question) => {
     key(event) {
       const edit = inHand();
       if (edit?.isOpen()) {
+        if (edit.isWriting()) return event.key === "Escape" && edit.halt();
         if (event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))) return edit.done();
         return false;
       }
