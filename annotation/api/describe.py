@@ -12,6 +12,7 @@ from annotation.assignment.selectors import guidelines, protocol, questions_for,
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.endpoints.models import Endpoint
 from annotation.endpoints.services import PLAIN, Trial
+from annotation.generation.models import Generation, Live
 from annotation.items.models import Item
 from annotation.items.selectors import item_state
 from annotation.submissions.models import Feedback, Submission
@@ -155,4 +156,26 @@ def trial(row: Trial) -> dict[str, Any]:
         "first_token_s": row.first_token_s,
         "total_s": row.total_s,
         "failure": failure and {"code": failure.code, "message": failure.message, "excerpt": failure.excerpt},
+    }
+
+
+def live(live: Live) -> dict[str, Any]:
+    return {"source": live.source, "endpoint": live.endpoint_id, "sampling": live.sampling}
+
+
+def generation(row: Generation) -> dict[str, Any]:
+    """Without who wrote it: labelers are never told."""
+    return {
+        "id": row.pk,
+        "assignment": row.assignment_id,
+        "question": row.question,
+        "continues": row.continues_id,
+        "state": row.state,
+        "finish": row.finish,
+        "error": row.error,
+        "prefix": row.prefix,
+        "text": row.text,
+        "spans": row.spans,
+        "created_at": time(row.created_at),
+        "ended_at": row.ended_at and time(row.ended_at),
     }

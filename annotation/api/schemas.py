@@ -277,3 +277,45 @@ class Trial(s.Serializer):
 class Me(s.Serializer):
     username = s.CharField()
     campaigns = Campaign(many=True)
+
+
+class Sampling(s.Serializer):
+    temperature = s.FloatField(required=False)
+    top_p = s.FloatField(required=False)
+    max_new_tokens = s.IntegerField(required=False)
+    seed = s.IntegerField(required=False, allow_null=True)
+
+
+class Live(s.Serializer):
+    source = s.ChoiceField(["off", "policy", "endpoint"])
+    endpoint = s.IntegerField(allow_null=True, required=False)
+    sampling = Sampling(required=False)
+
+
+class Generate(s.Serializer):
+    question = s.CharField()
+    target = s.IntegerField(required=False)
+    prefix = s.CharField(required=False)
+    note = s.CharField(required=False)
+    continues = s.UUIDField(required=False)
+
+
+class Span(s.Serializer):
+    by = s.ChoiceField(["policy", "person"])
+    start = s.IntegerField()
+    end = s.IntegerField()
+
+
+class Generation(s.Serializer):
+    id = s.UUIDField()
+    assignment = s.IntegerField()
+    question = s.CharField()
+    continues = s.UUIDField(allow_null=True)
+    state = s.ChoiceField(["running", "finished", "stopped", "failed"])
+    finish = s.CharField()
+    error = s.DictField(allow_null=True)
+    prefix = s.CharField()
+    text = s.CharField()
+    spans = Span(many=True)
+    created_at = s.DateTimeField()
+    ended_at = s.DateTimeField(allow_null=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from annotation.api import campaigns, endpoints, feedback, items, labeling
+from annotation.api import campaigns, endpoints, feedback, generation, items, labeling
 from annotation.api.authentication import AUTHENTICATION
 
 app_name = "api"
@@ -36,6 +36,10 @@ urlpatterns = [
     path("endpoints/", endpoints.Endpoints.as_view(), name="endpoints"),
     path("endpoints/<int:endpoint_id>/", endpoints.OneEndpoint.as_view(), name="endpoint"),
     path("endpoints/<int:endpoint_id>/try/", endpoints.Try.as_view(), name="endpoint-try"),
+    path("campaigns/<slug:slug>/live/", generation.Live.as_view(), name="live"),
+    path("assignments/<int:assignment_id>/generate/", generation.Generate.as_view(), name="generate"),
+    path("generations/<uuid:generation_id>/", generation.OneGeneration.as_view(), name="generation"),
+    path("generations/<uuid:generation_id>/stop/", generation.Stop.as_view(), name="generation-stop"),
     path("schema/", SpectacularAPIView.as_view(authentication_classes=AUTHENTICATION), name="schema"),
     path(
         "docs/",

@@ -301,6 +301,8 @@ def _too_long(texts: Sequence[str], original: str, settings: ImprovementSettings
 def _wrong_takeovers(payload: ImprovementPayload, settings: ImprovementSettings) -> str:
     if payload.takeovers and not settings.take_over:
         return _("Here the policy does not go on from an edited text; leave this out.")
+    if len({t.generation for t in payload.takeovers}) < len(payload.takeovers):
+        return _("Every takeover is told once.")
     for takeover in payload.takeovers:
         if takeover.at != first_change(takeover.before, takeover.prefix):
             return _("The place of a takeover is where the text was first changed.")

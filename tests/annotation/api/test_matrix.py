@@ -14,6 +14,7 @@ from annotation.assignment.services import lease_next
 from annotation.campaigns.services import change_campaign
 from annotation.endpoints.models import Endpoint
 from annotation.endpoints.services import create_endpoint
+from annotation.generation.models import Generation
 from annotation.items.models import Item
 from annotation.people.models import User
 from annotation.submissions.services import request_hash
@@ -121,6 +122,11 @@ EXPECTED = {
         None,
     ),
     ("endpoint-try", "post"): (ENDPOINT, lambda world: {"prompt": "Hello?"}),
+    ("live", "get"): (admins(200), None),
+    ("live", "put"): (admins(200), lambda world: {"source": "off"}),
+    ("generate", "post"): (own(409), lambda world: {"question": "better"}),  # no policy is live
+    ("generation", "get"): (own(200), None),
+    ("generation-stop", "post"): (own(200), lambda world: {}),
     ("schema", "get"): (PEOPLE, None),
     ("docs", "get"): (PEOPLE, None),
 }
@@ -194,7 +200,16 @@ class World:
             return f"endpoints/{self.endpoint()}/" + ("try/" if route == "endpoint-try" else "")
         if route == "assignment":
             return f"assignments/{self.lease.pk}/"
-        if route in ("heartbeat", "draft", "submit", "skip", "flag"):
+        if route in ("generation", "generation-stop"):
+            row = Generation.objects.create(
+                campaign=self.campaign,
+                prompt_id=self.lease.item.prompt_id,
+                assignment=self.lease,
+                messages=[],
+                policy={"name": "canary-policy"},
+            )
+            return f"generations/{row.pk}/" + ("stop/" if route == "generation-stop" else "")
+        if route in ("heartbeat", "draft", "submit", "skip", "flag", "generate"):
             return f"assignments/{self.lease.pk}/{route}/"
         tail = {
             "campaign": "",
