@@ -287,7 +287,7 @@ class Sampling(s.Serializer):
 
 
 class Live(s.Serializer):
-    source = s.ChoiceField(["off", "policy", "endpoint"])
+    source = s.ChoiceField(["off", "policy", "endpoint"])  # type: ignore[assignment]
     endpoint = s.IntegerField(allow_null=True, required=False)
     sampling = Sampling(required=False)
 

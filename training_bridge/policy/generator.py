@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MOST_STREAMS = 256
 KEPT_POLICIES = 2  # in memory without a stream: the live one, and the one before it
+MESSAGES_PER_S = 800  # of all streams together: with many, each message holds more tokens
 LONGEST_LINE = 4 * 1024 * 1024
 
 
@@ -123,10 +124,11 @@ class Server:
                 if stop.done():
                     told.cancel()
                     return await _write(writer, {"event": "end", "finish": "stopped"})
-                message = told.result()
-                await _write(writer, message)
-                if message["event"] != "piece":
-                    return
+                for message in _joined([told.result(), *_all(news)]):
+                    await _write(writer, message)
+                    if message["event"] != "piece":
+                        return
+                await asyncio.wait((stop,), timeout=self._open / MESSAGES_PER_S)
         finally:
             engine.stop(row)
             stop.cancel()
@@ -142,6 +144,25 @@ class Server:
                     self._policies.pop(next(iter(self._policies)))
             self._policies[key] = self._policies.pop(key)  # used last
             return self._policies[key], self._engine
+
+
+def _all(news: asyncio.Queue[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [news.get_nowait() for _ in range(news.qsize())]
+
+
+def _joined(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same with all pieces as one."""
+    pieces = [m for m in messages if m["event"] == "piece"]
+    others = [m for m in messages if m["event"] != "piece"]
+    if not pieces:
+        return others
+    whole = {
+        "event": "piece",
+        "text": "".join(piece["text"] for piece in pieces),
+        "ids": [i for piece in pieces for i in piece["ids"]],
+        "logprobs": [p for piece in pieces for p in piece["logprobs"]],
+    }
+    return [whole, *others]
 
 
 def _engine(pace: float | None) -> Engine:
