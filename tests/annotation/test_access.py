@@ -8,7 +8,9 @@ from django.contrib.auth.models import AnonymousUser
 
 from annotation import access
 from annotation.assignment.services import lease_next
+from annotation.endpoints.services import create_endpoint
 from annotation.errors import Forbidden, NotFound
+from annotation.generation.models import Generation
 from tests.cast import Cast, make_campaign, make_cast, make_user, send
 
 pytestmark = pytest.mark.django_db
@@ -25,9 +27,13 @@ CAMPAIGN = {
 OTHERS = {
     "assignment_for",
     "campaigns_for",
+    "endpoint_for_admin",
+    "endpoints_for",
+    "generation_for",
     "item_for_overseer",
     "may_administer_site",
     "may_create_campaigns",
+    "may_use_endpoints",
     "roles_in",
     "submission_for",
 }
@@ -144,6 +150,57 @@ def test_assignments_submissions_and_items(cast, campaign, people):
         access.roles_in(cast.adam, campaign.pk) == {"admin"}
         and access.roles_in(cast.lena, campaign.pk) == frozenset()
     )
+
+
+def test_endpoints_are_their_makers_and_shared_ones_may_be_used(campaign, people):
+    tess = make_user("tess")
+    campaign.memberships.create(user=tess, role="admin")
+    own, shared = (
+        create_endpoint(
+            actor=people["adam"],
+            name=name,
+            base_url="https://api.example.org/v1",
+            model="m",
+            is_shared=name == "shared",
+        )
+        for name in ("own", "shared")
+    )
+    seen = {"adam": {own, shared}, "root": {own, shared}, "tess": {shared}}
+    for name, user in {**people, "tess": tess}.items():
+        assert set(access.endpoints_for(user)) == seen.get(name, set())
+        if name in seen:
+            access.may_use_endpoints(user)
+        else:
+            with pytest.raises(Forbidden):
+                access.may_use_endpoints(user)
+        for endpoint in (own, shared):
+            if name in ("adam", "root"):
+                assert access.endpoint_for_admin(user, endpoint.pk) == endpoint
+            else:
+                with pytest.raises(Forbidden if endpoint in seen.get(name, set()) else NotFound):
+                    access.endpoint_for_admin(user, endpoint.pk)
+    for odd in (0, 2**64, "1", None):
+        with pytest.raises(NotFound):
+            access.endpoint_for_admin(people["adam"], odd)
+
+
+def test_a_generation_is_its_labelers(cast, campaign, people):
+    assignment = lease_next(labeler=cast.lena, campaign=campaign)
+    written = Generation.objects.create(
+        campaign=campaign,
+        prompt=assignment.item.prompt,
+        assignment=assignment,
+        asked_by=cast.lena,
+        messages=[],
+    )
+    for name, user in people.items():
+        if name == "lena":
+            assert access.generation_for(user, written.pk) == written
+        else:
+            with pytest.raises(NotFound):
+                access.generation_for(user, written.pk)
+    with pytest.raises(NotFound):
+        access.generation_for(cast.lena, uuid.uuid4())
 
 
 def test_a_check_is_one_statement(cast, campaign, django_assert_num_queries):
