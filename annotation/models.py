@@ -4,7 +4,7 @@ from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueS
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.endpoints.models import Endpoint
-from annotation.generation.models import Generation, Live
+from annotation.generation.models import Candidates, Generation, Live
 from annotation.items.models import Item, ItemResponse, Prompt, Response
 from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, SignInLink, User
 from annotation.submissions.models import Feedback, Submission
@@ -14,6 +14,7 @@ __all__ = [
     "Assignment",
     "AuditEvent",
     "Campaign",
+    "Candidates",
     "ConsentAct",
     "ConsentText",
     "Endpoint",

@@ -7,6 +7,7 @@ from celery import shared_task
 from annotation.assignment import services as assignment
 from annotation.campaigns import services as campaigns
 from annotation.consents import services as consents
+from annotation.generation import candidates
 from annotation.generation import services as generation
 
 BEAT_SCHEDULE = {
@@ -20,6 +21,11 @@ BEAT_SCHEDULE = {
         "task": "annotation.tasks.roll_up_progress",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "wake-candidates": {
+        "task": "annotation.tasks.wake_candidates",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "give-up-lost": {"task": "annotation.tasks.give_up_lost", "schedule": 300.0, "options": {"expires": 300}},
     "condense-observed": {
@@ -52,6 +58,18 @@ def tend_queues() -> int:
 def roll_up_progress() -> int:
     """Counts what campaigns have, for pages that must not count a million items."""
     return campaigns.roll_up_progress()
+
+
+@shared_task(time_limit=2 * 3600)
+def write_candidates(batch_id: int) -> int:
+    """Responses of the live policy to every prompt of a campaign; what a killed worker left is written by the next."""
+    return candidates.write(batch_id)
+
+
+@shared_task(time_limit=300)
+def wake_candidates() -> int:
+    """Batches that no worker has finished."""
+    return candidates.wake_all()
 
 
 @shared_task(time_limit=300)

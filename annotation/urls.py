@@ -59,6 +59,7 @@ urlpatterns = [
     path("campaigns/<slug:slug>/items/<int:item_id>/", items.item, name="campaign_item"),
     path("campaigns/<slug:slug>/reports/<int:flag_id>/", items.resolve, name="campaign_flag"),
     path("campaigns/<slug:slug>/live/", generation.live, name="campaign_live"),
+    path("campaigns/<slug:slug>/live/candidates/", generation.batches, name="campaign_candidates"),
     path("campaigns/<slug:slug>/quality/", quality.quality, name="campaign_quality"),
     path("campaigns/<slug:slug>/people/", people.people, name="campaign_people"),
     path(

@@ -3,9 +3,9 @@
     python -m bench streams            200 streams
     python -m bench streams --small    20 streams: does it run
 
-The policy process is the real one, with a small random model that writes as fast as people are served (30 tokens a second
-each). A page is the labeling screen of somebody who has no stream, asked for one after another, without streams and with
-them. `free_s` is how long after a browser went away its stream still ran in the policy process.
+The policy process is the real one, with a small random model that writes 20 tokens a second to each, four times as fast
+as people read. A page is the labeling screen of somebody who has no stream, asked for one after another, without streams
+and with them. `free_s` is how long after a browser went away its stream still ran in the policy process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bench.assignment import ROOT, _sign_in, _start_web
 
 PROTOCOL = [{"key": "halt", "type": "e_stop", "settings": {"response": "live"}}]
 PAGES = 120
-TOKENS = 400
+TOKENS = 480  # the model repeats its last word, so that no stream ends early
 
 
 def run(small: bool) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def _run(data_dir: Path, streams: int, pages: int) -> dict[str, Any]:
     call_command("collectstatic", interactive=False, verbosity=0)
     held, reader = _prepare(data_dir, streams)
     log = (data_dir / "policy.log").open("wb")
+    os.environ["WHETSTONE_LIVE_TOKENS_PER_S"] = "20"
     policy = subprocess.Popen(
         [sys.executable, "-m", "django", "serve_policy"], cwd=ROOT, stdout=log, stderr=log
     )
@@ -125,7 +126,12 @@ def _prepare(data_dir: Path, streams: int) -> tuple[list[Any], Any]:
     ]
     add_items(campaign=campaign, items=items)
     open_campaign(actor=admin, campaign=campaign)
-    set_live(actor=admin, campaign=campaign, source="policy", sampling={"max_new_tokens": TOKENS})
+    set_live(
+        actor=admin,
+        campaign=campaign,
+        source="policy",
+        sampling={"max_new_tokens": TOKENS, "temperature": 0.0},
+    )
     people = [User.objects.create(username=f"labeler-{n}") for n in range(streams + 1)]
     for person in people:
         grant_role(actor=None, user=person, campaign=campaign, role=Role.LABELER)
@@ -150,7 +156,7 @@ class Crowd(threading.Thread):
     def _request(self, url: str, assignment: Any) -> bytes:
         client = _sign_in(url, assignment.labeler)
         target = assignment.response_order[0]
-        body = urlencode({"target": target}).encode()
+        body = urlencode({"target": target, "prefix": "Otters sleep"}).encode()
         cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         path = f"/campaigns/{assignment.campaign.slug}/label/{assignment.pk}/generate/halt/"
         head = (

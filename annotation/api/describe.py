@@ -12,7 +12,7 @@ from annotation.assignment.selectors import guidelines, protocol, questions_for,
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.endpoints.models import Endpoint
 from annotation.endpoints.services import PLAIN, Trial
-from annotation.generation.models import Generation, Live
+from annotation.generation.models import Candidates, Generation, Live
 from annotation.items.models import Item
 from annotation.items.selectors import item_state
 from annotation.submissions.models import Feedback, Submission
@@ -179,3 +179,9 @@ def generation(row: Generation) -> dict[str, Any]:
         "created_at": time(row.created_at),
         "ended_at": row.ended_at and time(row.ended_at),
     }
+
+
+def batch(row: Candidates) -> dict[str, Any]:
+    plain = {name: getattr(row, name) for name in ("n", "sampling", "prompts", "done", "error")}
+    times = {"created_at": time(row.created_at), "ended_at": row.ended_at and time(row.ended_at)}
+    return {"id": row.pk, **plain, "not_generated": row.failed, **times}

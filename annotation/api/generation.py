@@ -16,7 +16,8 @@ from annotation import access
 from annotation.api import describe, schemas
 from annotation.api.base import ApiView, person
 from annotation.errors import Invalid
-from annotation.generation import services
+from annotation.generation import candidates, services
+from annotation.generation.models import Candidates
 from annotation.generation.selectors import live_of
 from annotation.generation.stream import events, sse_response
 
@@ -52,6 +53,35 @@ class Live(ApiView):
             sampling=sampling,
         )
         return Response(describe.live(live))
+
+
+class Batches(ApiView):
+    scopes = {"GET": "manage", "POST": "manage"}
+
+    @extend_schema(
+        operation_id="candidates_list", responses=schemas.Batch(many=True), tags=["generation"], filters=False
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """The last batches of responses that a worker wrote or writes, newest first."""
+        campaign = access.campaign_for_admin(request.user, slug)
+        rows = Candidates.objects.filter(campaign=campaign).order_by("-pk")[:20]
+        return Response([describe.batch(row) for row in rows])
+
+    @extend_schema(
+        operation_id="candidates_start",
+        request=schemas.NewBatch,
+        responses={201: schemas.Batch},
+        tags=["generation"],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Asks a worker for n responses of the live policy to every prompt; each prompt becomes a new item."""
+        campaign = access.campaign_for_admin(request.user, slug)
+        data = self.body(request, "sampling", required=["n"])
+        sampling = data.get("sampling") or {}
+        if not isinstance(sampling, dict):
+            raise Invalid(_("sampling is an object."), fields={"sampling": [_("Write {…}.")]})
+        batch = candidates.start(actor=person(request), campaign=campaign, n=data["n"], sampling=sampling)
+        return Response(describe.batch(batch), status=201)
 
 
 class Generate(ApiView):

@@ -319,3 +319,20 @@ class Generation(s.Serializer):
     spans = Span(many=True)
     created_at = s.DateTimeField()
     ended_at = s.DateTimeField(allow_null=True)
+
+
+class NewBatch(s.Serializer):
+    n = s.IntegerField()
+    sampling = Sampling(required=False)
+
+
+class Batch(s.Serializer):
+    id = s.IntegerField()
+    n = s.IntegerField()
+    sampling = Sampling()
+    prompts = s.IntegerField()
+    done = s.IntegerField()
+    not_generated = s.IntegerField()
+    error = s.CharField()
+    created_at = s.DateTimeField()
+    ended_at = s.DateTimeField(allow_null=True)

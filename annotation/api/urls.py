@@ -37,6 +37,7 @@ urlpatterns = [
     path("endpoints/<int:endpoint_id>/", endpoints.OneEndpoint.as_view(), name="endpoint"),
     path("endpoints/<int:endpoint_id>/try/", endpoints.Try.as_view(), name="endpoint-try"),
     path("campaigns/<slug:slug>/live/", generation.Live.as_view(), name="live"),
+    path("campaigns/<slug:slug>/candidates/", generation.Batches.as_view(), name="candidates"),
     path("assignments/<int:assignment_id>/generate/", generation.Generate.as_view(), name="generate"),
     path("generations/<uuid:generation_id>/", generation.OneGeneration.as_view(), name="generation"),
     path("generations/<uuid:generation_id>/stop/", generation.Stop.as_view(), name="generation-stop"),

@@ -93,3 +93,27 @@ class Generation(models.Model):
                 condition=Q(state="running") | Q(ended_at__isnull=False), name="generation_ended_has_time"
             )
         ]
+
+
+class Candidates(models.Model):
+    """n responses of the live policy to every prompt of a campaign, written by a worker (candidates.py)."""
+
+    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.PROTECT, related_name="candidates")
+    n = models.PositiveSmallIntegerField()
+    sampling = models.JSONField(default=dict)
+    prompts = models.PositiveIntegerField()
+    last_prompt = models.BigIntegerField()  # prompts that come later are not of this batch
+    reached = models.BigIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)  # not generated
+    error = models.TextField(blank=True)  # why, of the last one
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign"], condition=Q(ended_at=None), name="candidates_one_at_a_time"
+            )
+        ]

@@ -21,9 +21,9 @@ from annotation import access
 from annotation.campaigns.models import Campaign
 from annotation.endpoints.models import Endpoint
 from annotation.errors import NotFound, Refused
-from annotation.generation import services
-from annotation.generation.models import Generation, Live
-from annotation.generation.sampling import MAX_NEW_TOKENS, MAX_TEMPERATURE
+from annotation.generation import candidates, services
+from annotation.generation.models import Candidates, Generation, Live
+from annotation.generation.sampling import MAX_NEW_TOKENS, MAX_SEED, MAX_TEMPERATURE
 from annotation.generation.selectors import generations_of, live_of
 from annotation.generation.stream import events, sse_response
 from annotation.people.models import User
@@ -86,12 +86,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponse:
     """Which policy answers the pages of this campaign, and what it wrote lately."""
     campaign = access.campaign_for_admin(request.user, slug)
     assert isinstance(request.user, User)
-    now = live_of(campaign.pk)
-    initial = {"source": now.source, "endpoint": now.endpoint_id, **now.sampling}
-    form = LiveForm(request.POST if request.method == "POST" else None, initial=initial)
-    endpoint_field = form.fields["endpoint"]
-    assert isinstance(endpoint_field, forms.ModelChoiceField)
-    endpoint_field.queryset = endpoints_for(request.user)
+    form = _live_form(request.user, campaign, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
@@ -112,19 +107,69 @@ def live(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "campaigns/live.html", _context(request, campaign, form), status=status)
 
 
+class CandidatesForm(forms.Form):
+    n = forms.IntegerField(
+        label=gettext_lazy("Responses to each prompt"), min_value=1, max_value=9, initial=2
+    )
+    seed = forms.IntegerField(
+        label=gettext_lazy("Seed"),
+        min_value=0,
+        max_value=MAX_SEED,
+        required=False,
+        help_text=gettext_lazy("The same seed writes the same responses again; empty: new ones each time."),
+    )
+
+
+@page(methods=["GET", "HEAD", "POST"])
+def batches(request: HttpRequest, slug: str) -> HttpResponse:
+    """Starts a batch; or the batches of a campaign as a fragment, for the page that waits for one."""
+    campaign = access.campaign_for_admin(request.user, slug)
+    assert isinstance(request.user, User)
+    if request.method != "POST":
+        return render(request, "campaigns/_candidates.html", _batches(campaign))
+    form = CandidatesForm(request.POST)
+    if not form.is_valid():
+        context = _context(request, campaign, _live_form(request.user, campaign)) | {"candidates_form": form}
+        return render(request, "campaigns/live.html", context, status=422)
+    said = form.cleaned_data
+    sampling = {} if said["seed"] is None else {"seed": said["seed"]}
+    candidates.start(actor=request.user, campaign=campaign, n=said["n"], sampling=sampling)
+    messages.success(request, _("A worker writes the responses; they come in as new items."))
+    return redirect("campaign_live", slug)
+
+
+def _batches(campaign: Campaign) -> dict[str, Any]:
+    rows = list(Candidates.objects.filter(campaign=campaign).order_by("-pk")[:10])
+    return {"campaign": campaign, "batches": rows, "is_writing": any(row.ended_at is None for row in rows)}
+
+
 def endpoints_for(user: User) -> Any:
     """Endpoints that this admin may let answer."""
     return access.endpoints_for(user).filter(is_active=True)
 
 
+def _live_form(user: User, campaign: Campaign, data: Any = None) -> LiveForm:
+    now = live_of(campaign.pk)
+    form = LiveForm(data, initial={"source": now.source, "endpoint": now.endpoint_id, **now.sampling})
+    endpoint_field = form.fields["endpoint"]
+    assert isinstance(endpoint_field, forms.ModelChoiceField)
+    endpoint_field.queryset = endpoints_for(user)
+    return form
+
+
 def _context(request: HttpRequest, campaign: Campaign, form: LiveForm) -> dict[str, Any]:
     questions = campaign.protocol.questions if campaign.protocol else ()
-    return tab_context(request, campaign, "live") | {
-        "form": form,
-        "asking": [q.heading for q in questions if q.type.generates(q.settings)],
-        "running": generations_of(campaign).filter(state=Generation.State.RUNNING).count(),
-        "rows": generations_of(campaign).select_related("endpoint")[:SHOWN],
-    }
+    return (
+        tab_context(request, campaign, "live")
+        | _batches(campaign)
+        | {
+            "candidates_form": CandidatesForm(),
+            "form": form,
+            "asking": [q.heading for q in questions if q.type.generates(q.settings)],
+            "running": generations_of(campaign).filter(state=Generation.State.RUNNING).count(),
+            "rows": generations_of(campaign).select_related("endpoint")[:SHOWN],
+        }
+    )
 
 
 def _uuid(text: str) -> uuid.UUID | None:

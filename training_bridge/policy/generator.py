@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MOST_STREAMS = 256
 KEPT_POLICIES = 2  # in memory without a stream: the live one, and the one before it
-MESSAGES_PER_S = 800  # of all streams together: with many, each message holds more tokens
+MESSAGES_PER_S = 400  # of all streams together: with many, each message holds more tokens
 LONGEST_LINE = 4 * 1024 * 1024
 
 

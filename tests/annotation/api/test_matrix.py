@@ -124,6 +124,8 @@ EXPECTED = {
     ("endpoint-try", "post"): (ENDPOINT, lambda world: {"prompt": "Hello?"}),
     ("live", "get"): (admins(200), None),
     ("live", "put"): (admins(200), lambda world: {"source": "off"}),
+    ("candidates", "get"): (admins(200), None),
+    ("candidates", "post"): (admins(409), lambda world: {"n": 2}),  # no policy is live
     ("generate", "post"): (own(409), lambda world: {"question": "better"}),  # no policy is live
     ("generation", "get"): (own(200), None),
     ("generation-stop", "post"): (own(200), lambda world: {}),

@@ -123,6 +123,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "campaign_item": (overseers(200), None, {}),
     "campaign_flag": (None, admins(302), {"withdraw": "yes"}),
     "campaign_live": (admins(200), admins(422), {"source": "nobody"}),
+    "campaign_candidates": (admins(200), admins(409), {"n": "2"}),  # no policy is live
     "campaign_quality": (overseers(200), None, {}),
     "campaign_people": (admins(200), admins(200), {"role": "labeler", "max_uses": "1", "days": "7"}),
     "campaign_invitation_revoke": (None, admins(302), {}),
