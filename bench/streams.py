@@ -3,8 +3,8 @@
     python -m bench streams            200 streams
     python -m bench streams --small    20 streams: does it run
 
-The policy process is the real one, with a small random model that writes 20 tokens a second to each, four times as fast
-as people read. A page is the labeling screen of somebody who has no stream, asked for one after another, without streams
+The policy process is the real one, with a small random model that writes 10 tokens a second to each, about what an
+e-stop shows. A page is the labeling screen of somebody who has no stream, asked for one after another, without streams
 and with them. `free_s` is how long after a browser went away its stream still ran in the policy process.
 """
 
@@ -26,10 +26,10 @@ from urllib.parse import urlencode
 
 import httpx
 
-from bench.assignment import ROOT, _sign_in, _start_web
+from bench.assignment import ROOT, _sign_in, _start_web, _times
 
 PROTOCOL = [{"key": "halt", "type": "e_stop", "settings": {"response": "live"}}]
-PAGES = 120
+PAGES = 100
 TOKENS = 480  # the model repeats its last word, so that no stream ends early
 
 
@@ -61,7 +61,7 @@ def _run(data_dir: Path, streams: int, pages: int) -> dict[str, Any]:
     call_command("collectstatic", interactive=False, verbosity=0)
     held, reader = _prepare(data_dir, streams)
     log = (data_dir / "policy.log").open("wb")
-    os.environ["WHETSTONE_LIVE_TOKENS_PER_S"] = "20"
+    os.environ["WHETSTONE_LIVE_TOKENS_PER_S"] = "10"
     policy = subprocess.Popen(
         [sys.executable, "-m", "django", "serve_policy"], cwd=ROOT, stdout=log, stderr=log
     )
@@ -74,8 +74,14 @@ def _run(data_dir: Path, streams: int, pages: int) -> dict[str, Any]:
             crowd.start()
             crowd.wait_for(streams)
             began, before = time.perf_counter(), crowd.events
+            cpu = [sum(_times(process.pid)) for process in (web.process, policy)]
             with_streams = _pages(client, page, pages)
-            rate = (crowd.events - before) / (time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            rate = (crowd.events - before) / seconds
+            used = [
+                round((sum(_times(process.pid)) - was) / seconds, 2)
+                for process, was in zip((web.process, policy), cpu, strict=True)
+            ]
             open_streams = asyncio.run(_status(settings.POLICY_SOCKET))["open"]
             free = crowd.leave_one_after_another(20 if streams > 20 else 5, settings.POLICY_SOCKET)
             crowd.close()
@@ -84,6 +90,7 @@ def _run(data_dir: Path, streams: int, pages: int) -> dict[str, Any]:
             "streams": streams,
             "open_at_the_end": open_streams,
             "events_per_s": round(rate),
+            "cores_of_web_and_policy": used,
             "page_ms_without": _summary(without),
             "page_ms_with": _summary(with_streams),
             "p95_ratio": round(ratio, 2),

@@ -46,6 +46,7 @@ class Command(BaseCommand):
     help = "Serve the live policies on the unix socket that the pages ask."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        os.nice(5)  # pages come first
         leases = embedded.ensure_running("postgres")
         places = embedded.Places(settings.DATA_DIR)
         if not places.socket_dir.exists():  # neither server is embedded here
