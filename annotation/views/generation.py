@@ -67,7 +67,10 @@ class LiveForm(forms.Form):
         label=gettext_lazy("Who answers"), choices=Live.Source.choices, widget=forms.RadioSelect
     )
     endpoint = forms.ModelChoiceField(
-        label=gettext_lazy("Endpoint"), queryset=Endpoint.objects.none(), required=False
+        label=gettext_lazy("Endpoint"),
+        queryset=Endpoint.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("Choose an endpoint."),
     )
     temperature = forms.FloatField(
         label=gettext_lazy("Temperature"),
@@ -95,7 +98,8 @@ def live(request: HttpRequest, slug: str) -> HttpResponse:
                 campaign=campaign,
                 source=said["source"],
                 endpoint=said["endpoint"],
-                sampling={name: said[name] for name in ("temperature", "max_new_tokens")},
+                sampling=live_of(campaign.pk).sampling
+                | {name: said[name] for name in ("temperature", "max_new_tokens")},
             )
         except Refused as refused:
             for name, sentences in (refused.fields or {"__all__": [refused.message]}).items():
