@@ -1,7 +1,7 @@
 """Everything that is stored about one person, for themselves: one JSON document.
 
 {"format": 1, "account": {...}, "memberships": [...], "submissions": [{..., "feedback": [...]}], "drafts": [...],
- "skips": [...], "reports": [...], "consents": [...], "erasures": [...], "tokens": [...]}
+ "generations": [...], "skips": [...], "reports": [...], "consents": [...], "erasures": [...], "tokens": [...]}
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import orjson
 from annotation.assignment.models import Assignment, Flag, Skip
 from annotation.consents.models import Erasure
 from annotation.consents.selectors import acts_of
+from annotation.generation.models import Generation
 from annotation.people.models import ApiToken, Membership, User
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import with_feedback
@@ -46,6 +47,22 @@ def own_data(user: User) -> bytes:
             for a in Assignment.objects.filter(labeler=user, draft__isnull=False)
             .select_related("campaign")
             .order_by("id")
+        ],
+        "generations": [
+            {
+                "id": str(g.pk),
+                "assignment": g.assignment_id,
+                "campaign": g.campaign.slug,
+                "question": g.question,
+                "asked": g.messages,
+                "prefix": g.prefix,
+                "text": g.text,
+                "spans": g.spans,
+                "at": g.created_at,
+            }
+            for g in Generation.objects.filter(asked_by=user)
+            .select_related("campaign")
+            .order_by("created_at")
         ],
         "skips": [
             {"assignment": s.assignment_id, "reason": s.reason, "note": s.note, "at": s.created_at}

@@ -56,16 +56,23 @@ def tiny_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.save_policy(tmp_path_factory.mktemp("live-policy"))
 
 
-@pytest.fixture
-def policy(transactional_db: None, tiny_policy: Path, tmp_path: Path) -> Iterator[PolicyProcess]:
-    Checkpoint.objects.create(
-        kind="policy", name="tiny canary", path=str(tiny_policy), sha256=directory_sha256(tiny_policy)
-    )
-    made = PolicyProcess(tmp_path / "policy.log")
+@pytest.fixture(scope="module")
+def policy_process(_site_process: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PolicyProcess]:
+    made = PolicyProcess(tmp_path_factory.mktemp("live") / "policy.log")
     made.start()
     yield made
     for process in made.processes:
         _stop(process)
+
+
+@pytest.fixture
+def policy(
+    policy_process: PolicyProcess, transactional_db: None, tiny_policy: Path
+) -> Iterator[PolicyProcess]:
+    Checkpoint.objects.create(
+        kind="policy", name="tiny canary", path=str(tiny_policy), sha256=directory_sha256(tiny_policy)
+    )
+    yield policy_process
     with connection.cursor() as cursor:  # its rows refuse to be deleted one by one
         cursor.execute("TRUNCATE annotation_generation CASCADE")
 
