@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,17 @@ def test_candidates_for_every_prompt_and_one_that_is_not_generated(
     assert response.text == f"Otters {response.sampling['seed']}." and len(set(policy.seeds)) == 12
     assert candidates.write(batch.pk) == 0  # a message that comes twice
     assert Item.objects.filter(campaign=campaign).count() == 11
+
+
+def test_a_worker_writes_what_was_asked_for(worker: None, transactional_db: None, settings: Any) -> None:
+    """Without a policy process: each prompt is counted as not generated, with the reason, and the batch ends."""
+    Path(settings.POLICY_SOCKET).unlink(missing_ok=True)
+    people = make_cast()
+    campaign = make_campaign(people, items=2, responses=2)
+    set_live(actor=people.adam, campaign=campaign, source="policy")
+    batch = candidates.start(actor=people.adam, campaign=campaign, n=2)
+    deadline = time.monotonic() + 20
+    while batch.ended_at is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+        batch.refresh_from_db()
+    assert (batch.done, batch.failed) == (0, 2) and batch.error == "The policy is not running at the moment."
