@@ -177,6 +177,9 @@ DATABASES: dict[str, dict[str, Any]] = {
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 5,
+            # PostgreSQL plans a statement once for each connection: half its CPU for a judgement (`bench assignment`).
+            "server_side_binding": True,
+            "prepare_threshold": 2,
             **_options,
             "pool": {"min_size": 1, "max_size": envint("WHETSTONE_POOL", 8, low=1, high=200), "timeout": 5},
         },
