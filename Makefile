@@ -10,7 +10,7 @@ PYTHON ?= python3
 EXTRAS ?= train,test,check
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 3
 
 # uv does not read pip's settings. Without the first line it would fetch another torch than the one at hand.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
