@@ -150,6 +150,7 @@ def test_without_a_live_policy_nothing_is_asked(page, site, cast) -> None:
     page.keyboard.press("y")
     page.keyboard.type("Fine.")
     page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("No live policy answers in this campaign.")).to_be_visible()
     assert page.locator(".nl-live, .nl-again").evaluate_all("all => all.every((e) => e.hidden)")
     assert sent(page)[0]["refinements_shown"] == []
 

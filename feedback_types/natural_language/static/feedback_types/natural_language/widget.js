@@ -71,7 +71,7 @@ Whetstone.widget("natural_language", (question) => {
     const turns = all(".nl-turn input");
     const asksSpan = Boolean(find(".nl-about"));
     const ends = (fieldset.dataset.ends || "").split(",").filter(Boolean).map(Number); // of sentences, in code points
-    const canRevise = () => Boolean(find(".nl-live")) && typeof question.revise === "function";
+    const canRevise = () => Boolean(find(".nl-live")) && !question.whyNot;
     let sentence = -1; // the one that j and k stand on
     let asked = ""; // what the server was asked about last
     let timer = 0;
@@ -338,6 +338,10 @@ Whetstone.widget("natural_language", (question) => {
       for (const element of all(".nl-scripted")) element.hidden = element.classList.contains("nl-live");
       const words = find(".nl-plain");
       if (words) words.hidden = true;
+      if (find(".nl-live") && question.whyNot) {
+        find(".nl-waiting").textContent = question.whyNot;
+        find(".nl-waiting").hidden = false;
+      }
       find(".nl-unmark")?.addEventListener("click", () => setAbout(null));
       if (asksSpan) response.rawElement.addEventListener("mouseup", () => question.element.dataset.state === "active" && select());
       for (const label of verdicts) label.querySelector("input").addEventListener("change", suggest);
@@ -374,6 +378,7 @@ Whetstone.widget("natural_language", (question) => {
 
     key(event) {
       const { key } = event;
+      isToggling = false; // a quick hand is faster than the timer
       const isTyping = event.target?.tagName === "TEXTAREA";
       if (isTyping) return key === "Escape" || key === "Enter" ? here().finish() : false;
       if (key === "Enter") { // to the next response first; when none is open the page sends
