@@ -17,7 +17,7 @@ from annotation.campaigns.models import Campaign
 from annotation.endpoints.models import Endpoint
 from annotation.errors import Conflict, Invalid, NotFound, TooMany
 from annotation.generation.models import Generation, Live
-from annotation.generation.sampling import Sampling
+from annotation.generation.sampling import MAX_SEED, Sampling
 from annotation.generation.selectors import live_of, spans, why_not
 from annotation.people.models import User
 from annotation.people.services import record_audit
@@ -124,8 +124,17 @@ def begin(
         prefix=composed.prefix.rstrip(),
         spans=spans(previous, composed.prefix.rstrip()),
         endpoint=live.endpoint,
-        sampling=live.sampling,
+        sampling=_sampling(live, assignment, question, composed.prefix.rstrip()),
     )
+
+
+def _sampling(live: Live, assignment: Assignment, question: str, prefix: str) -> dict[str, Any]:
+    """With a seed that was set, the next text from the same beginning takes the next seed: it is another one."""
+    seed = live.sampling.get("seed")
+    if seed is None:
+        return live.sampling
+    before = Generation.objects.filter(assignment=assignment, question=question, prefix=prefix).count()
+    return {**live.sampling, "seed": (seed + before) % (MAX_SEED + 1)}
 
 
 def ask_to_stop(*, generation: Generation) -> Generation:

@@ -57,12 +57,13 @@ class Improvement(FeedbackType):
     invalid = INVALID
 
     def keys(self, settings: ImprovementSettings) -> Sequence[Key]:
-        go_on = (
-            [Key("Alt+Enter", _("The policy goes on from here; Esc stops it"))] if settings.take_over else []
-        )
+        go_on = [
+            Key("Alt+Enter", _("The policy goes on from here; Esc stops it")),
+            Key("Alt+R", _("Another response of the policy")),
+        ]
         return [
             Key("e", _("Edit")),
-            *go_on,
+            *(go_on if settings.take_over else []),
             Key("Ctrl+Enter", _("Done editing")),
             Key("y", _("Yes, better")),
             Key("n", _("No, not better")),

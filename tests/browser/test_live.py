@@ -199,6 +199,30 @@ def test_a_labeler_takes_over_and_the_policy_goes_on_from_the_edited_beginning_a
     assert payload["confirm_better"] and payload["edited_text"].startswith(again)
 
 
+def test_another_response_is_written_from_nothing_and_each_time_a_new_one(
+    page: Any, site: Any, policy: PolicyProcess
+) -> None:
+    cast = make_cast()
+    protocol = [{"key": "mend", "type": "improvement", "settings": {"take_over": True}}]
+    open_screen(page, site, cast, protocol, max_new_tokens=8)
+    page.get_by_role("button", name="Another response").click()
+    first = until(lambda: Generation.objects.filter(state="finished").first())
+    editor = page.locator(".improvement-editor")
+    until(lambda: editor.get_attribute("readonly") is None)
+    editor.press("Alt+r")
+    second = until(lambda: Generation.objects.filter(state="finished", continues=first).first())
+    assert (first.prefix, second.prefix) == ("", "")
+    assert (first.sampling["seed"], second.sampling["seed"]) == (SEED, SEED + 1) and first.text != second.text
+    until(lambda: editor.get_attribute("readonly") is None)
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("n")
+    page.keyboard.press("Enter")
+    payload = until(Feedback.objects.first).payload
+    assert [(t["prefix"], t["at"], t["text"]) for t in payload["takeovers"]] == [
+        ("", 0, first.text), ("", 0, second.text)
+    ]  # fmt: skip
+
+
 def test_the_policy_revises_by_a_comment_and_the_labeler_judges_the_revision(
     page: Any, site: Any, policy: PolicyProcess
 ) -> None:

@@ -56,7 +56,8 @@ Whetstone.widget("improvement", (question) => {
       find("[data-act-edit]").addEventListener("click", open);
       find("[data-act-done]").addEventListener("click", done);
       find("[data-act-revert]").addEventListener("click", revert);
-      find("[data-act-go-on]")?.addEventListener("click", goOn);
+      find("[data-act-go-on]")?.addEventListener("click", () => goOn());
+      find("[data-act-another]")?.addEventListener("click", another);
       find("[data-act-halt]")?.addEventListener("click", halt);
       if (find("[data-act-go-on]") && question.whyNot) say(`${question.whyNot} ${gettext("Edit the text by hand.")}`);
       find(".improvement-cuts")?.addEventListener("change", (event) => cut(Number(event.target.value)));
@@ -95,11 +96,17 @@ Whetstone.widget("improvement", (question) => {
       return true;
     }
 
-    // The policy goes on from what stands before the caret; what came after it is let go.
-    async function goOn() {
+    // Another response from nothing, in the place of this one.
+    function another() {
+      if (!editor) open();
+      return goOn(0);
+    }
+
+    // The policy goes on from what stands before the caret (or another place); what came after it is let go.
+    async function goOn(place = editor?.selectionStart) {
       if (!editor || writing || !canGoOn) return false;
       const before = editor.value;
-      const prefix = before.slice(0, editor.selectionStart);
+      const prefix = before.slice(0, place);
       const told = takeovers();
       if (told.length >= MOST_TAKEOVERS) return true;
       const last = told[told.length - 1];
@@ -201,6 +208,11 @@ Whetstone.widget("improvement", (question) => {
         event.stopPropagation();
         return goOn();
       }
+      if (event.code === "KeyR" && event.altKey && canGoOn) {
+        event.preventDefault();
+        event.stopPropagation();
+        return another();
+      }
       if (["Shift", "Control", "Alt", "Meta", "CapsLock", "Tab", "Escape"].includes(event.key)) return;
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) return; // done, not typed
       const field = question.field("keystrokes", target);
@@ -275,6 +287,7 @@ Whetstone.widget("improvement", (question) => {
       find("[data-act-done]").hidden = editor === null || writing !== null;
       if (canGoOn) {
         find("[data-act-go-on]").hidden = editor === null || writing !== null;
+        find("[data-act-another]").hidden = writing !== null;
         find("[data-act-halt]").hidden = writing === null;
       }
       find("[data-act-revert]").hidden = editor === null && !isChanged();
