@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from annotation.consents.services import grant
 from annotation.generation.models import Generation
 from annotation.generation.services import set_live
 from annotation.submissions.models import Feedback
@@ -203,7 +204,11 @@ def test_another_response_is_written_from_nothing_and_each_time_a_new_one(
     page: Any, site: Any, policy: PolicyProcess
 ) -> None:
     cast = make_cast()
-    protocol = [{"key": "mend", "type": "improvement", "settings": {"take_over": True}}]
+    protocol = [
+        {"key": "seen", "type": "social_behavior", "settings": {"signals": ["regenerate"]}},
+        {"key": "mend", "type": "improvement", "settings": {"take_over": True}},
+    ]
+    grant(user=cast.lena, slug="implicit_signals", version=1)
     open_screen(page, site, cast, protocol, max_new_tokens=8)
     page.get_by_role("button", name="Another response").click()
     first = until(lambda: Generation.objects.filter(state="finished").first())
@@ -217,10 +222,12 @@ def test_another_response_is_written_from_nothing_and_each_time_a_new_one(
     page.keyboard.press("Control+Enter")
     page.keyboard.press("n")
     page.keyboard.press("Enter")
-    payload = until(Feedback.objects.first).payload
+    payload = until(Feedback.objects.filter(question="mend").first).payload
     assert [(t["prefix"], t["at"], t["text"]) for t in payload["takeovers"]] == [
         ("", 0, first.text), ("", 0, second.text)
     ]  # fmt: skip
+    (observed,) = Feedback.objects.get(question="seen").payload["events"]
+    assert (observed["event"], observed["count"]) == ("regenerate", 2)
 
 
 def test_the_policy_revises_by_a_comment_and_the_labeler_judges_the_revision(

@@ -161,10 +161,10 @@
       return { text, generation };
     }
 
-    /* Another response in the place of one; whoever observes the page under consent hears of it. */
-    regenerate(target, onText) {
-      this.responses.find(({ id }) => id === target)?.element.dispatchEvent(new CustomEvent("whetstone:regenerate"));
-      return this.generate({ target }, onText);
+    /* `generate` for another response in the place of one; whoever observes the page under consent hears of it. */
+    regenerate(asked, onText) {
+      if (!this.whyNot) this.responses.find(({ id }) => String(id) === String(asked.target))?.element.dispatchEvent(new CustomEvent("whetstone:regenerate"));
+      return this.generate(asked, onText);
     }
 
     mount() {

@@ -99,14 +99,14 @@ Whetstone.widget("improvement", (question) => {
     // Another response from nothing, in the place of this one.
     function another() {
       if (!editor) open();
-      return goOn(0);
+      return goOn(true);
     }
 
-    // The policy goes on from what stands before the caret (or another place); what came after it is let go.
-    async function goOn(place = editor?.selectionStart) {
+    // The policy goes on from what stands before the caret, or from nothing; what came after it is let go.
+    async function goOn(isAnother = false) {
       if (!editor || writing || !canGoOn) return false;
       const before = editor.value;
-      const prefix = before.slice(0, place);
+      const prefix = before.slice(0, isAnother ? 0 : editor.selectionStart);
       const told = takeovers();
       if (told.length >= MOST_TAKEOVERS) return true;
       const last = told[told.length - 1];
@@ -114,10 +114,12 @@ Whetstone.widget("improvement", (question) => {
       let heard = "";
       say("");
       editor.readOnly = true;
-      const mine = question.generate({ target, prefix, continues: last?.generation || "" }, (text) => {
+      const asked = { target, prefix, continues: last?.generation || "" };
+      const hear = (text) => {
         heard += text;
         put(prefix.trimEnd() + heard);
-      });
+      };
+      const mine = isAnother ? question.regenerate(asked, hear) : question.generate(asked, hear);
       writing = mine;
       show();
       editor.focus({ preventScroll: true });
