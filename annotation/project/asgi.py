@@ -1,6 +1,5 @@
 """The web process: `uvicorn annotation.project.asgi:application`."""
 
-import gc
 import os
 
 import django
@@ -14,6 +13,3 @@ os.environ.setdefault("WHETSTONE_STATEMENT_TIMEOUT_S", "30")
 leases = embedded.ensure_running("postgres", "valkey")  # held for the life of the process
 django.setup(set_prefix=False)
 application = Handler()
-gc.collect()
-gc.freeze()  # what was loaded stays; looking through it again and again costs more than the little garbage of a request
-gc.set_threshold(20_000, 20, 20)
