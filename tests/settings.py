@@ -20,18 +20,19 @@ if "WHETSTONE_DATA_DIR" not in os.environ:
     os.environ["WHETSTONE_DATA_DIR"] = os.environ["WHETSTONE_TEST_DIR"] = _made
 
 from annotation.project.settings import *  # noqa: F403
-from annotation.project.settings import BROKER_URL, DATABASES, STATIC_ROOT, STORAGES
+from annotation.project.settings import BROKER_URL, DATABASES, POLICY_SOCKET, STATIC_ROOT, STORAGES
 
 if "WHETSTONE_TEST_DATABASE" in os.environ:  # a process that a test started
     DATABASES["default"]["NAME"] = os.environ["WHETSTONE_TEST_DATABASE"]
 else:  # a pool's spare connections would keep the test database from being dropped
     DATABASES["default"]["OPTIONS"].pop("pool")
 
-# Each parallel test process has queues of its own: database 0 for one process, 1, 2, ... for gw0, gw1, ...
+# Each parallel test process has queues and a live policy of its own: number 0 for one process, 1, 2, ... for gw0, gw1, ...
 _worker = re.fullmatch(r"gw(\d+)", os.environ.get("PYTEST_XDIST_WORKER", ""))
 QUEUES = int(_worker.group(1)) % 15 + 1 if _worker else 0
 if BROKER_URL.startswith("redis+socket://"):
     BROKER_URL = CELERY_BROKER_URL = f"{BROKER_URL}?virtual_host={QUEUES}"
+POLICY_SOCKET = POLICY_SOCKET.with_name(f"{QUEUES}-{POLICY_SOCKET.name}")
 
 DURABLE = False  # PostgreSQL without fsync: a test database is made anew each time
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
