@@ -11,22 +11,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
 
 from annotation.generation import services
 from annotation.generation.models import Generation, Live
 from annotation.generation.sampling import Sampling
 from annotation.generation.source import Begun, Piece, SourceFailed, ask
+
+log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 0.5
@@ -124,9 +128,15 @@ class Stream:
             state = Generation.State.STOPPED
         elif (raised := self._reading.exception()) is not None:
             state, self._finish = Generation.State.FAILED, ""
-            error = {"code": "fault", "message": "The stream broke."}
             if isinstance(raised, SourceFailed):
                 error = {"code": raised.code, "message": raised.message}
+            else:
+                log.error("a stream broke", exc_info=raised)
+                with override(self.language):
+                    error = {
+                        "code": "fault",
+                        "message": _("The policy broke off in the middle of its answer."),
+                    }
         try:
             await sync_to_async(_write, thread_sensitive=False)(
                 generation_id=self.generation.pk,
@@ -161,10 +171,14 @@ def _look_for_stops() -> None:
 async def _look() -> None:
     while _running:
         await asyncio.sleep(LOOK_EVERY_S)
-        with suppress(Exception):  # the database is away for a moment: the next look will tell
-            for pk in await sync_to_async(_asked, thread_sensitive=False)(list(_running)):
-                if stream := _running.get(pk):
-                    stream.stop("asked")
+        try:
+            asked = await sync_to_async(_asked, thread_sensitive=False)(list(_running))
+        except DatabaseError:
+            log.warning("could not look which streams are to stop; the next look will tell", exc_info=True)
+            continue
+        for pk in asked:
+            if stream := _running.get(pk):
+                stream.stop("asked")
 
 
 def _asked(running: list[uuid.UUID]) -> list[uuid.UUID]:
