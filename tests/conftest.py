@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,18 +151,18 @@ class Site:
         )
 
 
-@pytest.fixture(scope="session")
-def _site_process(django_db_setup: None, django_db_blocker: Any, places: Any) -> Iterator[Site]:
-    with django_db_blocker.unblock():
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        log = places.log(f"test-site-{port}")
-        process = _start(
-            ["uvicorn", "annotation.project.asgi:application", "--port", str(port), "--log-level", "warning",
-             "--timeout-graceful-shutdown", "1"],
-            log,
-        )  # fmt: skip
+@contextmanager
+def serve(places: Any) -> Iterator[Site]:
+    """A web process with the environment as it is now, on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = places.log(f"test-site-{port}")
+    process = _start(
+        ["uvicorn", "annotation.project.asgi:application", "--port", str(port), "--log-level", "warning",
+         "--timeout-graceful-shutdown", "1"],
+        log,
+    )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -170,9 +171,17 @@ def _site_process(django_db_setup: None, django_db_blocker: Any, places: Any) ->
         except httpx.TransportError:
             return False
 
-    _wait_for(answers, process, log)
-    yield Site(url)
-    _stop(process)
+    try:
+        _wait_for(answers, process, log)
+        yield Site(url)
+    finally:
+        _stop(process)
+
+
+@pytest.fixture(scope="session")
+def _site_process(django_db_setup: None, places: Any) -> Iterator[Site]:
+    with serve(places) as site:
+        yield site
 
 
 @pytest.fixture
