@@ -1,6 +1,7 @@
 """The plumbing every training program shares: a run directory in, a result out, nothing half-written.
 
-A program is `python -m training_bridge.<package>.<module> DIR`, and it is one function from a `RunDirectory` to its metrics:
+A program is `python -m training_bridge.<package>.<module> DIR`, or with `--config FILE [DIR]` to begin from a file that is
+anywhere, and it is one function from a `RunDirectory` to its metrics:
 
     def train(run: RunDirectory) -> dict[str, Any]: ...
 
@@ -23,6 +24,7 @@ Nothing here imports torch. Of Django there is the translator only, without sett
 
 from __future__ import annotations
 
+import argparse
 import errno
 import hashlib
 import json
@@ -32,6 +34,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -48,6 +51,8 @@ DONE, FAULT, PROBLEM, STOPPED = 0, 1, 2, 143
 KEPT_CHECKPOINTS = (
     2  # the newest may be cut short by a full disk or a power cut; the one before it is the way back
 )
+
+FIRST_PROCESS_S = 60  # that the others wait for the first one's config.json
 
 # Set before the libraries that read them are imported. A variable that is already set wins.
 ENVIRONMENT = {
@@ -199,15 +204,12 @@ class RunDirectory:
 
 def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] | None = None) -> int:
     """Run one program in the directory named on the command line; returns the exit code."""
-    arguments = sys.argv[1:] if argv is None else argv
-    if len(arguments) != 1:
-        print(f"usage: python -m {program.__module__} DIR    (DIR holds config.json)", file=sys.stderr)
-        return PROBLEM
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    run = RunDirectory(arguments[0])
-    if not run.path.is_dir():
-        print(f"There is no directory {run.path}.", file=sys.stderr)
+    try:
+        run = RunDirectory(directory_of(program, argv))
+    except Problem as problem:
+        print(problem, file=sys.stderr)
         return PROBLEM
     if run.is_done:
         print(f"{run.path} is done already.")
@@ -246,6 +248,47 @@ def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] |
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
+
+
+def directory_of(program: Callable[..., Any], argv: list[str] | None) -> Path:
+    """The run directory that the command line names: one that holds config.json, or a new one for `--config FILE`.
+
+    Going on with a run is naming its directory. Raises Problem when there is no such directory, or when a config is given
+    for a directory that was made with another.
+    """
+    module = program.__module__
+    if module == "__main__" and (spec := sys.modules[module].__spec__) is not None:
+        module = spec.name
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=program.__doc__)
+    parser.add_argument(
+        "directory", nargs="?", type=Path, help="of the run; without --config it holds config.json"
+    )
+    parser.add_argument("--config", type=Path, help="a JSON file that becomes the run's config.json")
+    given = parser.parse_args(argv)
+    if given.config is None:
+        if given.directory is None or not given.directory.is_dir():
+            raise Problem(
+                f"There is no directory {given.directory}." if given.directory else parser.format_usage(),
+                "Name the directory of a run, or a config with --config FILE.",
+            )
+        return given.directory
+    config = read_json(given.config)
+    directory = given.directory or given.config.with_suffix("")
+    stored = directory / "config.json"
+    if int(os.environ.get("RANK", "0")) == 0 and not stored.is_file():
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(stored, config)
+    deadline = time.monotonic() + FIRST_PROCESS_S
+    while not stored.is_file():  # under torchrun the first process writes it
+        if time.monotonic() > deadline:
+            raise Problem(f"The first process wrote no {stored} within {FIRST_PROCESS_S} s.")
+        time.sleep(0.05)
+    if read_json(stored) != config:
+        raise Problem(
+            f"{directory} was made with another config.",
+            "Name another directory, or leave --config out to go on with it.",
+        )
+    return directory
 
 
 def speak_plainly() -> None:

@@ -50,9 +50,9 @@ RUN_RESEND_S = envint("WHETSTONE_RUN_RESEND_S", 60, low=1, high=3600)  # a queue
 RUN_STOP_GRACE_S = envint("WHETSTONE_RUN_STOP_GRACE_S", 45, low=1, high=600)  # to save after SIGTERM
 RUN_SWEEP_S = envint("WHETSTONE_RUN_SWEEP_S", 15, low=1, high=600)
 RUN_METHODS = [
-    "training_bridge.builtin_methods",
+    "training_bridge.methods",
     *envlist("WHETSTONE_RUN_METHODS", []),
-]  # modules that hold METHODS
+]  # packages whose modules each declare a method, or modules that hold METHODS
 TRAIN_QUEUE = envstr("WHETSTONE_TRAIN_QUEUE", "train")  # where runs wait for a worker, such as one with a GPU
 
 # What kind of installation this is.

@@ -151,3 +151,31 @@ def test_a_directory_without_a_config_is_a_problem(tmp_path):
 def test_plain_numbers():
     numpy = pytest.importorskip("numpy")
     assert plain({1: (numpy.float32(0.5), float("inf"), numpy.arange(2))}) == {"1": [0.5, None, [0, 1]]}
+
+
+def test_a_run_begins_from_a_config_anywhere_and_goes_on_by_its_directory(tmp_path):
+    config = tmp_path / "warm.json"
+    config.write_text('{"seed": 3}')
+    assert main(seed_of, ["--config", str(config)]) == DONE
+    assert json.loads((tmp_path / "warm" / "metrics.json").read_text()) == {"seed": 3}
+    assert main(seed_of, ["--config", str(config), str(tmp_path / "other")]) == DONE
+    assert main(bug, [str(tmp_path / "other")]) == DONE  # it is done: nothing is run again
+
+
+def test_a_directory_that_was_made_with_another_config_is_left_alone(tmp_path, capsys):
+    config = tmp_path / "warm.json"
+    config.write_text('{"seed": 3}')
+    main(seed_of, ["--config", str(config)])
+    config.write_text('{"seed": 4}')
+    assert main(seed_of, ["--config", str(config)]) == PROBLEM
+    assert "made with another config" in capsys.readouterr().err
+    assert json.loads((tmp_path / "warm" / "config.json").read_text()) == {"seed": 3}
+
+
+def test_a_config_that_is_missing_is_named(tmp_path, capsys):
+    assert main(seed_of, ["--config", str(tmp_path / "none.json")]) == PROBLEM
+    assert "none.json" in capsys.readouterr().err
+
+
+def seed_of(run):
+    return {"seed": run.config["seed"]}

@@ -1,22 +1,19 @@
-"""What a method is that a researcher chooses a run from: an entry in a list, and a program; nothing else knows its name.
+"""What a method is that a researcher chooses a run from: a declaration, and a program; nothing else knows its name.
 
-    Method(name="dpo", program="training_bridge.policy.dpo", parameters=DPOParameters, needs=("snapshot", "parent"),
-           makes="policy", ...)
+    method = Method(name="dpo", program="training_bridge.policy.dpo", parameters=DPOParameters,
+                    needs=("snapshot", "parent"), makes="policy", ...)
 
 `parameters` is the pydantic model that the program itself reads its config with: its ranges and sentences make the form.
-The lists are `builtin_methods.METHODS` and those of modules named by WHETSTONE_RUN_METHODS. Nothing here imports torch.
+Nothing here imports torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, ValidationError
@@ -85,6 +82,7 @@ class Method:
     makes: str = ""  # the kind of checkpoint that its result/ is, if any
     attributes: Attributes = field(default_factory=Attributes)
     is_listed: bool = True  # offered in the form; others are started by pages and chains
+    order: int = 50  # where it stands in the list; equal ones by name
     # Sentences that say what is missing: need N, have M.
     check: Callable[[BaseModel, Inputs], Iterable[str]] = lambda parameters, inputs: ()
     # Further files beside config.json; what it returns is added to config.json.
@@ -119,27 +117,3 @@ class Method:
             raise Invalid(_("Something is missing for this run."), fields=fields)
         if faults := list(self.check(parameters, inputs)):
             raise Invalid(" ".join(faults), code="not_enough_data")
-
-
-@cache
-def all_methods() -> dict[str, Method]:
-    """Every method by its name. Raises ValueError when two have the same one."""
-    found: dict[str, Method] = {}
-    for module in settings.RUN_METHODS:
-        for method in import_module(module).METHODS:
-            if method.name in found:
-                raise ValueError(f"two methods are called {method.name!r}; the second is in {module}")
-            found[method.name] = method
-    return found
-
-
-def get(name: str) -> Method:
-    """The method of this name. Raises Invalid, which lists the names there are."""
-    try:
-        return all_methods()[name]
-    except KeyError:
-        names = ", ".join(all_methods())
-        raise Invalid(
-            _("There is no such method."),
-            fields={"method": [_("Choose one of: %(names)s.") % {"names": names}]},
-        ) from None

@@ -1,0 +1,9 @@
+"""What a run can be: one module of this package for each method, found by listing.
+
+Adding a method is adding a module that declares `method = Method(...)`, and the program that it names.
+"""
+
+from training_bridge.methods.base import INPUTS, Attributes, Inputs, Method
+from training_bridge.methods.registry import all_methods, get
+
+__all__ = ["INPUTS", "Attributes", "Inputs", "Method", "all_methods", "get"]

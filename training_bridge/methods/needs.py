@@ -1,0 +1,40 @@
+"""How much data a method needs: sentences that say need N, have M."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from training_bridge.methods.base import Inputs
+
+
+def enough_events(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    """A complete snapshot says how many answers it has; one still being built is checked by the program."""
+    if inputs.snapshot is None or inputs.snapshot.manifest is None:
+        return
+    counts = inputs.snapshot.manifest["counts"]
+    have = sum(row["train"] for row in counts["types"].values())
+    if have < parameters.min_events:
+        yield _("Not enough data: need %(need)d answers for training, have %(have)d.") % {
+            "need": parameters.min_events,
+            "have": have,
+        }
+
+
+def rows_of(inputs: Inputs, view: str) -> int | None:
+    """Training rows of a view of the snapshot; None while it is still being built (then the program checks)."""
+    if inputs.snapshot is None or inputs.snapshot.manifest is None:
+        return None
+    found = inputs.snapshot.manifest["views"].get(view)
+    return found["rows"]["train"] if found else 0
+
+
+def enough_pairs(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    have = rows_of(inputs, "preference")
+    if have is not None and have < parameters.min_pairs:
+        yield _("Not enough data: need %(need)d preferences for training, have %(have)d.") % {
+            "need": parameters.min_pairs,
+            "have": have,
+        }

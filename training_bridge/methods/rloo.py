@@ -1,0 +1,74 @@
+"""RLOO against a reward model, a verifiable taste, or a reward that somebody stated: policy/rloo.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from annotation.errors import Invalid
+from annotation.submissions.models import Feedback
+from annotation.submissions.stated import reward_of
+from training_bridge.methods.base import Attributes, Inputs, Method
+from training_bridge.models import Run, Snapshot
+from training_bridge.policy.config import RLOOParameters
+
+
+def a_reward(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    if inputs.reward_model is None and not parameters.reward and not parameters.stated_reward:
+        yield _("RLOO needs a reward: choose a reward model, or name a reward function in the settings.")
+    if parameters.stated_reward and _stated(parameters.stated_reward, inputs.snapshot) is None:
+        yield _("Feedback %(n)d states no reward in this campaign.") % {"n": parameters.stated_reward}
+
+
+def _stated(number: int, snapshot: Snapshot | None) -> Feedback | None:
+    """The row, if it is of the snapshot's campaign and states a reward."""
+    rows = Feedback.objects.filter(pk=number, submission__campaign=snapshot.campaign_id if snapshot else None)
+    row = rows.first()
+    if row is None:
+        return None
+    try:
+        reward_of(row)
+    except Invalid:
+        return None
+    return row
+
+
+def write_stated_reward(run: Run, directory: Path) -> dict[str, Any]:
+    """stated_reward.json, the row that states the reward, for a program that has no database."""
+    row = _stated(run.config.get("stated_reward") or 0, run.snapshot)
+    if row is None:
+        return {}
+    stated = {"id": row.pk, "type": row.type, "version": row.version, "payload": row.payload}
+    (directory / "stated_reward.json").write_text(json.dumps(stated, ensure_ascii=False), encoding="utf-8")
+    return {"stated_reward": "stated_reward.json"}
+
+
+method = Method(
+    name="rloo",
+    order=34,
+    label=gettext_lazy("RLOO"),
+    purpose=gettext_lazy(
+        "Lets the policy answer and learn from how the reward model scores it. Uses every type of feedback; slower."
+    ),
+    program="training_bridge.policy.rloo",
+    parameters=RLOOParameters,
+    needs=("snapshot", "parent"),
+    may_take=("reward_model",),
+    makes="policy",
+    attributes=Attributes(
+        reward=gettext_lazy("explicit"),
+        signal=gettext_lazy("pointwise reward"),
+        level=gettext_lazy("response"),
+        feedback=gettext_lazy("human, through a reward model"),
+        reference=gettext_lazy("the policy it starts from"),
+        sampling=gettext_lazy("on-policy"),
+        schedule=gettext_lazy("online within a round"),
+    ),
+    check=a_reward,
+    write_inputs=write_stated_reward,
+)
