@@ -43,7 +43,9 @@ class SnapshotSchema(s.Serializer):
 
 class NewSnapshotSchema(s.Serializer):
     filters = s.JSONField(
-        required=False, help_text="rounds, questions, labeler_kinds, submitted_from, submitted_until, …"
+        required=False,
+        help_text="rounds, questions, types, labelers, labelers_excluded, labeler_kinds, submitted_from, submitted_until, "
+        "agreement_at_least (0 to 1), include_late, test_percent",
     )
 
 

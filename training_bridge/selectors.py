@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -18,7 +18,7 @@ from annotation import access
 from annotation.campaigns.models import Campaign
 from annotation.errors import NotFound
 from annotation.items.models import Response
-from annotation.people.models import Role
+from annotation.people.models import Role, User
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import with_feedback
 from feedback_types import registry
@@ -66,6 +66,17 @@ def rounds_for(user: Any) -> QuerySet[Round]:
         .select_related("campaign", "policy", "snapshot", *runs)
         .order_by("campaign__name", "-number")
     )
+
+
+def pseudonyms_of(campaign: Campaign) -> dict[str, int]:
+    """Pseudonym of each labeler of the campaign who answered -> their submissions, most first. Who is who stays unsaid."""
+    answered = dict(
+        Submission.objects.filter(campaign=campaign, superseded_by=None)
+        .values_list("labeler")
+        .annotate(n=Count("pk"))
+    )
+    found = {u.pseudonym(campaign.pk): answered[u.pk] for u in User.objects.filter(pk__in=answered)}
+    return dict(sorted(found.items(), key=lambda row: (-row[1], row[0])))
 
 
 def snapshot_for(user: Any, snapshot_id: Any) -> Snapshot:

@@ -84,7 +84,7 @@ class OneCampaign(ApiView):
         tags=["campaigns"],
     )
     def patch(self, request: Request, slug: str) -> Response:
-        """Changes name, overlap, lease time or language. 412 with the difference when somebody saved first."""
+        """Changes name, overlap, lease, language, terms of the data. 412 with the difference when somebody saved first."""
         campaign = access.campaign_for_admin(request.user, slug)
         changes = self.body(request, *services.CHANGEABLE, "version")
         version = _version(request, changes)

@@ -32,6 +32,8 @@ def campaign(row: Campaign) -> dict[str, Any]:
         "overlap": row.overlap,
         "lease_s": row.lease_s,
         "language": row.language,
+        "data_license": row.data_license,
+        "legal_basis": row.legal_basis,
         "round": row.round_number,
         "version": row.version,
         "guidelines_version": guidelines(row.guidelines_id).number if row.guidelines_id else None,

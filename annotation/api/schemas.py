@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers as s
 
+from annotation.campaigns.models import DataLicense, LegalBasis
+
 
 def _object(name: str, **fields: Any) -> Any:
     return inline_serializer(name, fields)
@@ -34,6 +36,8 @@ class Campaign(s.Serializer):
     overlap = s.IntegerField(min_value=1, max_value=100)
     lease_s = s.IntegerField(min_value=30, max_value=604800)
     language = s.CharField(max_length=10)
+    data_license = s.CharField(help_text="Of the snapshots taken from now on; empty: not chosen.")
+    legal_basis = s.CharField()
     round = s.IntegerField()
     version = s.IntegerField(help_text="Send it back as If-Match when changing the campaign.")
     guidelines_version = s.IntegerField(allow_null=True)
@@ -57,6 +61,8 @@ class CampaignChanges(s.Serializer):
     overlap = s.IntegerField(required=False, min_value=1, max_value=100)
     lease_s = s.IntegerField(required=False, min_value=30, max_value=604800)
     language = s.CharField(required=False, max_length=10)
+    data_license = s.ChoiceField(["", *DataLicense.values], required=False)
+    legal_basis = s.ChoiceField(["", *LegalBasis.values], required=False)
     version = s.IntegerField(required=False, help_text="Instead of If-Match.")
 
 

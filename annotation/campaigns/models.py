@@ -12,6 +12,26 @@ from feedback_types.base import Question
 from feedback_types.protocol import load_protocol
 
 
+class DataLicense(models.TextChoices):
+    """Under which a campaign's data may be published; the values are the Hugging Face hub's identifiers."""
+
+    CC0 = "cc0-1.0", _("CC0 1.0: public domain")
+    CC_BY = "cc-by-4.0", _("CC BY 4.0: name the source")
+    CC_BY_SA = "cc-by-sa-4.0", _("CC BY-SA 4.0: name the source, share alike")
+    CC_BY_NC = "cc-by-nc-4.0", _("CC BY-NC 4.0: name the source, no commercial use")
+    ODC_BY = "odc-by", _("ODC-By 1.0: name the source of the database")
+    OTHER = "other", _("another one, agreed outside")
+
+
+class LegalBasis(models.TextChoices):
+    """Why the answers of people may be processed at all (GDPR, article 6)."""
+
+    CONSENT = "consent", _("the labelers' consent")
+    CONTRACT = "contract", _("a contract with the labelers")
+    PUBLIC_INTEREST = "public_interest", _("a task in the public interest, such as research")
+    LEGITIMATE_INTERESTS = "legitimate_interests", _("legitimate interests")
+
+
 class Campaign(models.Model):
     class State(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -30,6 +50,8 @@ class Campaign(models.Model):
         "annotation.Guidelines", on_delete=models.PROTECT, null=True, related_name="+"
     )
     protocol = models.ForeignKey("annotation.Protocol", on_delete=models.PROTECT, null=True, related_name="+")
+    data_license = models.CharField(max_length=20, choices=DataLicense, blank=True, default="", db_default="")
+    legal_basis = models.CharField(max_length=20, choices=LegalBasis, blank=True, default="", db_default="")
     round_number = models.PositiveIntegerField(default=1)
     version = models.PositiveIntegerField(default=1)  # optimistic locking
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

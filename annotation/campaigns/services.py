@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from annotation.assignment.services import change_overlap
-from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.campaigns.models import Campaign, DataLicense, Guidelines, LegalBasis, Protocol
 from annotation.campaigns.selectors import roll_up
 from annotation.errors import Conflict, Invalid, Stale
 from annotation.items.models import Item
@@ -23,7 +23,8 @@ from feedback_types.protocol import arity, dump_protocol, load_protocol
 
 MAX_GUIDELINES = 200_000
 RANGES = {"overlap": (1, 100), "lease_s": (30, 604_800)}
-CHANGEABLE = ("name", "overlap", "lease_s", "language")
+CHOICES = {"data_license": DataLicense.values, "legal_basis": LegalBasis.values}  # or empty: not said
+CHANGEABLE = ("name", "overlap", "lease_s", "language", *CHOICES)
 
 
 @in_transaction
@@ -77,7 +78,7 @@ def create_campaign(
 
 @in_transaction
 def change_campaign(*, actor: User, campaign: Campaign, version: int, changes: Mapping[str, Any]) -> Campaign:
-    """Changes name, overlap, lease time or language of the version that the admin saw.
+    """Changes name, overlap, lease time, language or the terms of the data of the version that the admin saw.
 
     Raises Stale when somebody saved first (`extra["diff"]`: field -> yours, now); Invalid naming the field; Conflict
     `overlap_below_counted` when items already have more answers than the new overlap.
@@ -268,6 +269,9 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
             low, high = RANGES[name]
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 errors[name] = [_("A whole number from %(low)d to %(high)d.") % {"low": low, "high": high}]
+        elif name in CHOICES:
+            if value not in ("", *CHOICES[name]):
+                errors[name] = [_("Empty, or one of: %(choices)s.") % {"choices": ", ".join(CHOICES[name])}]
         elif not isinstance(value, str) or not _is_text(value) or not value.strip():
             errors[name] = [_("Write some text.")]
         else:

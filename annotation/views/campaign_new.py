@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 
 from annotation import access
 from annotation.campaigns import services
-from annotation.campaigns.models import Campaign
+from annotation.campaigns.models import Campaign, DataLicense, LegalBasis
 from annotation.errors import Refused, Stale
 from annotation.people import selectors as people_selectors
 from annotation.views.assets import bundle_urls
@@ -59,6 +59,18 @@ class SettingsPageForm(forms.Form):
         label=gettext_lazy("Lease, in seconds"),
         help_text=gettext_lazy("After so long without a sign of life, an item goes to somebody else. Drafts are kept."),
         min_value=services.RANGES["lease_s"][0], max_value=services.RANGES["lease_s"][1],
+    )  # fmt: skip
+    data_license = forms.ChoiceField(
+        label=gettext_lazy("Licence of the data"), required=False,
+        choices=lambda: [("", _("not chosen yet")), *DataLicense.choices],
+        help_text=gettext_lazy("Stands on the card of each snapshot that is taken from now on."),
+    )  # fmt: skip
+    legal_basis = forms.ChoiceField(
+        label=gettext_lazy("Legal basis"), required=False,
+        choices=lambda: [("", _("not stated")), *LegalBasis.choices],
+        help_text=gettext_lazy(
+            "Why labelers' answers may be processed. Consent is rarely free where people are paid to label."
+        ),
     )  # fmt: skip
     guidelines = forms.CharField(
         label=gettext_lazy("Guidelines"),
@@ -133,7 +145,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
     markdown = campaign.guidelines.markdown if campaign.guidelines else ""
     initial = {
         "version": campaign.version, "name": campaign.name, "overlap": campaign.overlap, "lease_s": campaign.lease_s,
-        "guidelines": markdown,
+        "guidelines": markdown, "data_license": campaign.data_license, "legal_basis": campaign.legal_basis,
     }  # fmt: skip
     form = SettingsPageForm(request.POST or None, initial=initial)
     status = 200

@@ -6,19 +6,24 @@ Superseded revisions and answers about gold items are never part of it.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from training_bridge.exports.agreement import agreed
 from training_bridge.exports.filters import Filters
 
 FETCH = 2000
 SETTLE_S = 30.0
+AGREEMENT_ITEMS = 2_000  # agreement is told of so many items at most; the interval says how sure that is
 
 # A submission of the cut: the latest revision at that instant, of an item that is no gold item.
 FILTERED = """
@@ -28,10 +33,17 @@ FILTERED = """
     AND s.labeler_kind = ANY(%(kinds)s)
     AND (%(rounds)s::int[] IS NULL OR i.round_number = ANY(%(rounds)s))
     AND (%(late)s OR s.status = 'counted')
+    AND (%(labelers)s::bigint[] IS NULL OR s.labeler_id = ANY(%(labelers)s))
+    AND NOT s.labeler_id = ANY(%(excluded)s::bigint[])
 """
 LATEST = "NOT EXISTS (SELECT 1 FROM annotation_submission n WHERE n.supersedes_id = s.id AND n.submitted_at <= %(until)s)"
 SELECTED = f"{FILTERED} AND NOT i.is_gold AND {LATEST}"
-ASKED = "(%(questions)s::text[] IS NULL OR f.question = ANY(%(questions)s))"
+# Of the answers of a submission. `cut_agreed` holds the questions about items on which labelers agree well enough.
+CHOSEN = """(%(questions)s::text[] IS NULL OR f.question = ANY(%(questions)s))
+    AND (%(types)s::text[] IS NULL OR f.type = ANY(%(types)s))"""
+ASKED = f"""{CHOSEN}
+    AND (%(agreement)s::float8 IS NULL
+         OR EXISTS (SELECT 1 FROM cut_agreed k WHERE k.item_id = s.item_id AND k.question = f.question))"""
 ANSWERED = f"EXISTS (SELECT 1 FROM annotation_feedback f WHERE f.submission_id = s.id AND {ASKED})"
 SUBMISSIONS = "annotation_submission s JOIN annotation_item i ON i.id = s.item_id"
 
@@ -63,6 +75,22 @@ FEEDBACK = f"""
     WHERE {SELECTED} AND {ASKED}
     ORDER BY s.id, f.id
 """
+# What was said about one thing stands together: the answers to one question about one target of one item.
+UNITS = f"""
+    SELECT s.item_id, f.question, f.type, f.version, f.target_id, f.payload::text
+    FROM {SUBMISSIONS} JOIN annotation_feedback f ON f.submission_id = s.id
+    WHERE {SELECTED} AND {CHOSEN} AND s.status = 'counted'
+    ORDER BY s.item_id, f.question, f.target_id NULLS FIRST, f.id
+"""
+# The same for a stable random sample of the items that at least two submissions are about, for the agreement that is told.
+SAMPLED_UNITS = f"""
+    SELECT s.item_id, f.question, f.type, f.version, f.target_id, f.payload::text
+    FROM {SUBMISSIONS} JOIN annotation_feedback f ON f.submission_id = s.id
+    WHERE {SELECTED} AND {ASKED} AND s.status = 'counted' AND s.item_id IN (
+        SELECT s.item_id FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED} AND s.status = 'counted'
+        GROUP BY s.item_id HAVING count(*) > 1 ORDER BY md5(s.item_id::text), s.item_id LIMIT %(sample)s)
+    ORDER BY f.question, s.item_id, f.target_id NULLS FIRST, f.id
+"""
 PROTOCOLS = "SELECT number, questions_json::text FROM annotation_protocol WHERE campaign_id = %(campaign)s ORDER BY number"
 GUIDELINES = (
     "SELECT number, markdown FROM annotation_guidelines WHERE campaign_id = %(campaign)s ORDER BY number"
@@ -74,6 +102,12 @@ LABELERS = """
 CHECKPOINTS = "SELECT id, sha256, name FROM training_bridge_checkpoint"
 
 
+def pseudonym(key: str, campaign_id: int) -> str:
+    """As `User.pseudonym`, from the key alone: the export reads keys and never names."""
+    mac = hmac.new(key.encode(), f"campaign:{campaign_id}".encode(), hashlib.sha256)
+    return f"l-{mac.hexdigest()[:12]}"
+
+
 class Cut:
     """One campaign's feedback as it stood at one instant; open it with `open_cut`."""
 
@@ -82,6 +116,8 @@ class Cut:
         self.campaign_id = campaign_id
         self.filters = filters
         self.submissions = self.items = 0
+        self.labelers: dict[int, str] = {}
+        self.labelers = {pk: pseudonym(key, campaign_id) for pk, key in self.all(LABELERS)}
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -94,7 +130,16 @@ class Cut:
             "rounds": list(f.rounds) or None,
             "questions": list(f.questions) or None,
             "late": f.include_late,
+            "types": list(f.types) or None,
+            "labelers": self._people(f.labelers) if f.labelers else None,
+            "excluded": self._people(f.labelers_excluded),
+            "agreement": f.agreement_at_least,
+            "sample": AGREEMENT_ITEMS,
         }
+
+    def _people(self, pseudonyms: Collection[str]) -> list[int]:
+        """Who they are; a pseudonym whose person was erased is nobody's any more."""
+        return [pk for pk, name in self.labelers.items() if name in pseudonyms]
 
     def all(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows of a small query."""
@@ -108,6 +153,13 @@ class Cut:
             cursor.execute(sql, self.parameters)
             while rows := cursor.fetchmany(FETCH):
                 yield from rows
+
+    def keep_agreed(self, least: float) -> None:
+        """Notes the questions about items whose answers agree so well; what is read afterwards is about these."""
+        kept = agreed(self.stream(UNITS), least)
+        with self.connection.cursor() as cursor:
+            while batch := list(islice(kept, FETCH)):
+                cursor.executemany("INSERT INTO cut_agreed VALUES (%s, %s)", batch)
 
     def narrow(self) -> None:
         """Moves the upper end down to the last answer there is: two cuts of the same answers are then the same cut."""
@@ -126,11 +178,17 @@ def open_cut(campaign_id: int, filters: Filters) -> Iterator[Cut]:
     connection = connections.create_connection(DEFAULT_DB_ALIAS)
     try:
         filters = filters.until(_settle(connection, filters.submitted_until))
+        with connection.cursor() as cursor:  # a read-only transaction may fill it, but not create it
+            cursor.execute(
+                "CREATE TEMPORARY TABLE cut_agreed (item_id bigint, question text, PRIMARY KEY (item_id, question))"
+            )
         connection.set_autocommit(False)
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             cursor.execute("SET LOCAL statement_timeout = 0")
         cut = Cut(connection, campaign_id, filters)
+        if filters.agreement_at_least is not None:
+            cut.keep_agreed(filters.agreement_at_least)
         cut.narrow()
         yield cut
     finally:

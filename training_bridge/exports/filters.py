@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from django.utils.translation import gettext_lazy as _
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from annotation.errors import Invalid
 
+PSEUDONYM = re.compile(r"l-[0-9a-f]{12}")
 LabelerKind = Literal["human", "simulated", "ai", "proxy"]
 
 
@@ -22,6 +32,11 @@ class Filters(BaseModel):
     questions: tuple[str, ...] = Field(
         (), title="Questions", description="Keys of the protocol; empty: all questions."
     )
+    types: tuple[str, ...] = Field((), title="Feedback types", description="Slugs; empty: all types.")
+    labelers: tuple[str, ...] = Field(
+        (), title="Only these labelers", description="Pseudonyms; empty: everybody."
+    )
+    labelers_excluded: tuple[str, ...] = Field((), title="Without these labelers", description="Pseudonyms.")
     labeler_kinds: tuple[LabelerKind, ...] = Field(
         ("human", "simulated"),
         title="Answers from",
@@ -39,6 +54,14 @@ class Filters(BaseModel):
         title="Keep late answers",
         description="Late answers are in the events, marked; views for training never hold them.",
     )
+    agreement_at_least: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        title="Agreement of at least",
+        description="1 - the mean distance of two answers to one question about one item, by the distance of the question's "
+        "type; 1 is unanimity. Answers to questions about which fewer than two people were heard are then left out.",
+    )
     test_percent: int = Field(
         20,
         ge=1,
@@ -47,11 +70,35 @@ class Filters(BaseModel):
         description="A hash of the normalised prompt decides, so no prompt is on both sides.",
     )
 
-    @field_validator("rounds", "questions", "labeler_kinds")
+    # No filters, but on the card; from the campaign's settings, and kept so that the snapshot can be made again.
+    data_license: str = Field("", max_length=20, title="Licence of the data")
+    legal_basis: str = Field("", max_length=20, title="Legal basis")
+
+    @field_validator("rounds", "questions", "types", "labelers", "labelers_excluded", "labeler_kinds")
     @classmethod
     def in_one_order(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The same choice in another order is the same snapshot."""
         return tuple(sorted(set(values)))
+
+    @field_validator("labelers", "labelers_excluded")
+    @classmethod
+    def pseudonyms(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not PSEUDONYM.fullmatch(value):
+                raise ValueError(f"{value[:40]!r} is no pseudonym; one looks like l-3f9a0c2e11d4")
+        return values
+
+    @model_validator(mode="after")
+    def possible(self) -> Filters:
+        if both := sorted({*self.labelers} & {*self.labelers_excluded}):
+            raise ValueError(
+                f"{both[0]} is both chosen and excluded; take the pseudonym out of one of the two"
+            )
+        if self.submitted_from and self.submitted_until and self.submitted_from > self.submitted_until:
+            raise ValueError(
+                "submitted_from lies after submitted_until, so nothing could be in it; swap them"
+            )
+        return self
 
     @classmethod
     def read(cls, raw: Any) -> Filters:
@@ -63,7 +110,9 @@ class Filters(BaseModel):
         except ValidationError as error:
             fields: dict[str, list[str]] = {}
             for e in error.errors(include_url=False, include_context=False, include_input=False):
-                fields.setdefault(".".join(str(part) for part in e["loc"]) or "filters", []).append(e["msg"])
+                fields.setdefault(".".join(str(part) for part in e["loc"]) or "filters", []).append(
+                    e["msg"].removeprefix("Value error, ")
+                )
             raise Invalid(str(_("These filters cannot be used.")), fields=fields) from error
 
     def until(self, instant: datetime) -> Filters:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import hmac
 import shutil
 import time
 import uuid
@@ -21,19 +20,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedback_types.protocol import load_protocol
-from training_bridge.exports import cards, cut
+from training_bridge.exports import agreement, cards, cut
 from training_bridge.exports.files import OPTIONS, HashingFile, sha256_of, sync_directory
 from training_bridge.exports.filters import Filters
 from training_bridge.exports.formats import Views
 from training_bridge.exports.split import split_of
 from training_bridge.exports.texts import TextIndex
 
-FORMAT = 1
+FORMAT = 2  # 1 had no agreement, languages, terms of the data and filters by type, labeler and agreement
 BATCH_ROWS, BATCH_BYTES = 20_000, 8 << 20  # of a Parquet row group: rows may be few and long
 
 Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all
@@ -213,9 +213,11 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, 
     percent = source.filters.test_percent
 
     prompts, table = TextIndex(root / "native" / "prompts.jsonl"), Table(root, "prompts", PROMPT_SCHEMA)
+    languages: Counter[str] = Counter()
     for prompt_id, messages, language, external_id, sha256 in source.stream(cut.PROMPTS):
         chat = orjson.loads(messages)
         split = split_of(chat, percent)
+        languages[language] += 1
         row = {
             "id": prompt_id,
             "messages": chat,
@@ -272,6 +274,7 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, 
     files += view_files.values()
 
     superseded, gold = source.all(cut.LEFT_OUT)[0]
+    guidelines = {n: text for n, text in source.all(cut.GUIDELINES) if n in counts.guidelines}
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "campaign": {"id": source.campaign_id, "slug": slug},
@@ -283,20 +286,20 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, 
             "items": source.items,
             "prompts": len(prompts),
             "responses": len(responses),
+            "languages": dict(sorted(languages.items())),
         },
+        "agreement": agreement.told(source.stream(cut.SAMPLED_UNITS)),
         "left_out": {"superseded": superseded, "gold": gold},
         "protocols": {str(n): orjson.loads(q) for n, q in source.all(cut.PROTOCOLS) if n in counts.protocols},
         "guidelines": {
-            str(n): hashlib.sha256(text.encode()).hexdigest()
-            for n, text in source.all(cut.GUIDELINES)
-            if n in counts.guidelines
+            str(n): hashlib.sha256(text.encode()).hexdigest() for n, text in sorted(guidelines.items())
         },
         "views": views.manifest(slugs),
-        "writer": {"pyarrow": pa.__version__},
+        "writer": {"pyarrow": pa.__version__, "numpy": np.__version__},
         "files": {file.name: file.entry() for file in sorted(files, key=lambda file: file.name)},
     }
     with HashingFile(root, "README.md") as readme:
-        readme.write(cards.card(manifest).encode())
+        readme.write(cards.card(manifest, guidelines).encode())
     manifest["files"]["README.md"] = {**readme.entry(), "rows": None}
     return manifest
 
@@ -308,7 +311,7 @@ def native_rows(source: cut.Cut, prompts: TextIndex) -> Iterator[dict[str, Any]]
         for number, raw in source.all(cut.PROTOCOLS)
         for q in load_protocol(orjson.loads(raw), is_stored=True)
     }
-    names = {pk: pseudonym(key, source.campaign_id) for pk, key in source.all(cut.LABELERS)}
+    names = source.labelers
     campaign = source.campaign_id
     for (
         feedback_id, question, kind, version, target, payload, choice_set,
@@ -344,12 +347,6 @@ def native_rows(source: cut.Cut, prompts: TextIndex) -> Iterator[dict[str, Any]]
             "submitted_at": submitted_at,
             "split": "test" if prompts.mark(prompt) else "train",
         }
-
-
-def pseudonym(key: str, campaign_id: int) -> str:
-    """As `User.pseudonym`, from the key alone: the export reads keys and never names."""
-    mac = hmac.new(key.encode(), f"campaign:{campaign_id}".encode(), hashlib.sha256)
-    return f"l-{mac.hexdigest()[:12]}"
 
 
 class Counts:

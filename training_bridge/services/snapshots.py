@@ -12,12 +12,14 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from annotation.campaigns.models import Campaign
+from annotation.errors import Invalid
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
 from training_bridge.exports import snapshot as builder
 from training_bridge.exports.filters import Filters
 from training_bridge.models import Run, Snapshot
+from training_bridge.selectors import pseudonyms_of
 from training_bridge.services import jobs
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,10 @@ def take_snapshot(
     *, campaign: Campaign, actor: User | None, filters: Filters | dict[str, Any] | None = None
 ) -> Snapshot:
     """Queue a snapshot of what the campaign's labelers have said until now. Raises Invalid naming the filter."""
-    chosen = Filters.read(filters)
+    chosen = Filters.read(filters).model_copy(
+        update={"data_license": campaign.data_license, "legal_basis": campaign.legal_basis}
+    )
+    _check_labelers(campaign, chosen)
     if chosen.submitted_until is None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
@@ -43,6 +48,18 @@ def take_snapshot(
     )
     jobs.wake_on_commit(_send, snapshot)
     return snapshot
+
+
+def _check_labelers(campaign: Campaign, filters: Filters) -> None:
+    """Raises Invalid for a pseudonym that is nobody's here: a typing error would silently choose somebody else or nobody."""
+    fields = {
+        name: [_("There is no labeler %(name)s in this campaign.") % {"name": unknown[0]}]
+        for name in ("labelers", "labelers_excluded")
+        if (chosen := getattr(filters, name))
+        and (unknown := sorted({*chosen} - pseudonyms_of(campaign).keys()))
+    }
+    if fields:
+        raise Invalid(_("These filters cannot be used."), fields=fields)
 
 
 def build_snapshot(snapshot_id: str) -> None:

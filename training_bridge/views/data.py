@@ -18,6 +18,7 @@ from annotation.rendering import plots
 from annotation.views.pages import page
 from training_bridge import selectors, services
 from training_bridge.exports.archive import Archive, parse_range
+from training_bridge.exports.cards import chosen_filters, plain
 from training_bridge.models import Snapshot
 from training_bridge.views.common import fragment, shown
 from training_bridge.views.forms import SnapshotForm, show_refusal
@@ -47,7 +48,10 @@ def new_snapshot(request: HttpRequest, slug: str) -> HttpResponse:
             return redirect("snapshot", snapshot.pk)
     status = 422 if form.errors else 200
     return render(
-        request, "training_bridge/new_snapshot.html", {"campaign": campaign, "form": form}, status=status
+        request,
+        "training_bridge/new_snapshot.html",
+        {"campaign": campaign, "form": form, "labelers": selectors.pseudonyms_of(campaign)},
+        status=status,
     )
 
 
@@ -84,6 +88,13 @@ def _context(found: Snapshot) -> dict[str, Any]:
             "manifest": manifest,
             "counts": manifest["counts"],
             "size": sum(file["bytes"] for file in manifest["files"].values()),
+            "chosen": {name: plain(value) for name, value in chosen_filters(manifest["filters"]).items()},
+            "agreement_plot": plots.intervals(
+                [(q, r["alpha"], r["low"], r["high"]) for q, r in manifest.get("agreement", {}).items()],
+                title=_("Agreement"),
+                x_label=_("Krippendorff's alpha"),
+                reference=0.0,
+            ),
             "plot": plots.bars(kinds, title=_("Answers by type"), y_label=_("answers")),
         }
     return context

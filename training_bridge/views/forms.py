@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from django import forms
@@ -28,12 +29,32 @@ def show_refusal(form: forms.Form, refused: Invalid) -> None:
         form.add_error(None, refused.message)
 
 
+class _Instant(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%dT%H:%M:%S", attrs={"step": "1"})
+
+
+class Pseudonyms(forms.CharField):
+    """Names of labelers with white space or commas between them."""
+
+    def to_python(self, value: Any) -> Any:
+        return str(value or "").replace(",", " ").split()
+
+    def prepare_value(self, value: Any) -> Any:
+        return " ".join(value) if isinstance(value, list) else value
+
+
 class SnapshotForm(forms.Form):
     """Filters of a snapshot; empty means everything."""
 
     rounds = forms.MultipleChoiceField(label=_("Rounds"), required=False, widget=forms.CheckboxSelectMultiple)
     questions = forms.MultipleChoiceField(
         label=_("Questions"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    types = forms.MultipleChoiceField(
+        label=_("Feedback types"), required=False, widget=forms.CheckboxSelectMultiple
     )
     labeler_kinds = forms.MultipleChoiceField(
         label=_("Answers from"),
@@ -47,6 +68,28 @@ class SnapshotForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("They are told apart in every row."),
     )
+    submitted_from = forms.DateTimeField(label=_("Submitted from (UTC)"), required=False, widget=_Instant)
+    submitted_until = forms.DateTimeField(
+        label=_("Submitted until (UTC)"),
+        required=False,
+        widget=_Instant,
+        help_text=_("Empty: until now. Later answers never enter the snapshot."),
+    )
+    agreement_at_least = forms.FloatField(
+        label=_("Agreement of at least"),
+        required=False,
+        min_value=0,
+        max_value=1,
+        widget=forms.NumberInput(attrs={"step": "0.05"}),
+        help_text=_(
+            "Keeps the questions about an item on which labelers agree so well: 1 minus the mean distance of two answers, "
+            "as the question's type measures it. 1 is unanimity. What only one person answered is then left out."
+        ),
+    )
+    labelers = Pseudonyms(
+        label=_("Only these labelers"), required=False, help_text=_("Pseudonyms, with spaces between them.")
+    )
+    labelers_excluded = Pseudonyms(label=_("Without these labelers"), required=False)
     include_late = forms.BooleanField(
         label=_("Keep late answers, marked"),
         required=False,
@@ -69,12 +112,21 @@ class SnapshotForm(forms.Form):
         self.fields["rounds"].choices = [(n, n) for n in numbers]  # type: ignore[attr-defined]
         questions = campaign.protocol.questions if campaign.protocol else ()
         self.fields["questions"].choices = [(q.key, q.heading) for q in questions]  # type: ignore[attr-defined]
-        for name in ("rounds", "questions"):
+        asked = {
+            q.type.slug: q.type.label
+            for version in campaign.protocol_versions.all()
+            for q in version.questions
+        }
+        self.fields["types"].choices = sorted(asked.items())  # type: ignore[attr-defined]
+        for name in ("rounds", "questions", "types"):
             if len(self.fields[name].choices) < 2:  # type: ignore[attr-defined]
                 del self.fields[name]  # nothing to choose
 
     def filters(self) -> dict[str, Any]:
         data = dict(self.cleaned_data)
+        for name in ("submitted_from", "submitted_until"):
+            if data[name] is not None:
+                data[name] = data[name].replace(tzinfo=UTC)
         data["rounds"] = [int(n) for n in data.get("rounds", [])]
         return data
 
