@@ -251,6 +251,7 @@ class Attempt:
             "method": run.method,
             "seed": run.seed,
             "config": run.config,
+            "attributes": methods.attributes_of(run).codes(),
             "code_revision": run.code_revision,
             "snapshot": run.snapshot.sha256 if run.snapshot else None,
             "parent": run.parent.sha256 or run.parent.path if run.parent else None,

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, ValidationError
 
 from annotation.errors import Invalid
+from training_bridge.methods.attributes import Attributes
 from training_bridge.models import Checkpoint, Round, Run, Snapshot
 
 # What a run may be given, in the order in which the form asks for it.
@@ -47,30 +48,6 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Attributes:
-    """The survey's table 2: what kind of preference learning this is. "-" where the question does not arise."""
-
-    reward: Any = "-"  # explicit or implicit reward model
-    signal: Any = "-"  # pointwise reward or preference probability
-    level: Any = "-"  # response or token
-    feedback: Any = "-"  # human or AI
-    reference: Any = "-"  # with a reference model or without
-    sampling: Any = "-"  # on- or off-policy
-    schedule: Any = "-"  # online (iterative) or offline
-
-    def rows(self) -> list[tuple[Any, Any]]:
-        return [
-            (_("Reward model"), self.reward),
-            (_("Signal"), self.signal),
-            (_("Level"), self.level),
-            (_("Feedback"), self.feedback),
-            (_("Reference model"), self.reference),
-            (_("Sampling"), self.sampling),
-            (_("Schedule"), self.schedule),
-        ]
-
-
-@dataclass(frozen=True)
 class Method:
     name: str
     label: Any
@@ -80,7 +57,9 @@ class Method:
     needs: Sequence[str] = ()  # names of INPUTS
     may_take: Sequence[str] = ()
     makes: str = ""  # the kind of checkpoint that its result/ is, if any
-    attributes: Attributes = field(default_factory=Attributes)
+    attributes: Attributes = field(default_factory=Attributes)  # with the defaults; for the overview
+    # From settings, inputs and the usual attributes to those of one run.
+    derive: Callable[[Any, Inputs, Attributes], Attributes] = lambda parameters, inputs, usual: usual
     is_listed: bool = True  # offered in the form; others are started by pages and chains
     order: int = 50  # where it stands in the list; equal ones by name
     # Sentences that say what is missing: need N, have M.
@@ -93,6 +72,14 @@ class Method:
     @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(name for name in INPUTS if name in self.needs or name in self.may_take)
+
+    def attributes_for(self, config: Mapping[str, Any], inputs: Inputs) -> Attributes:
+        """What kind of learning a run with these settings and inputs is; the usual where the settings are of a version
+        that this one does not read."""
+        try:
+            return self.derive(self.parameters.model_validate(dict(config)), inputs, self.attributes)
+        except ValidationError:
+            return self.attributes
 
     def read(self, raw: Mapping[str, Any] | None) -> BaseModel:
         """Hyper-parameters from a form or an API call. Raises Invalid naming each that is wrong."""
@@ -117,3 +104,11 @@ class Method:
             raise Invalid(_("Something is missing for this run."), fields=fields)
         if faults := list(self.check(parameters, inputs)):
             raise Invalid(" ".join(faults), code="not_enough_data")
+
+
+def attributes_of(run: Run) -> Attributes:
+    """What kind of learning a run is; all questions open for a method that is there no more."""
+    from training_bridge.methods.registry import all_methods  # which lists modules that import this one
+
+    method = all_methods().get(run.method)
+    return method.attributes_for(run.config, Inputs.of(run)) if method else Attributes()

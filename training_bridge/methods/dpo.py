@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.utils.translation import gettext_lazy
 
-from training_bridge.methods.base import Attributes, Method
+from training_bridge.methods.attributes import Attributes, feedback_of
+from training_bridge.methods.base import Inputs, Method
 from training_bridge.methods.needs import enough_pairs
 from training_bridge.policy.config import DPOParameters
+
+
+def attributes(parameters: DPOParameters, inputs: Inputs, usual: Attributes) -> Attributes:
+    return replace(usual, feedback=feedback_of(inputs.snapshot))
+
 
 method = Method(
     name="dpo",
@@ -20,13 +28,15 @@ method = Method(
     needs=("snapshot", "parent"),
     makes="policy",
     attributes=Attributes(
-        reward=gettext_lazy("implicit"),
-        signal=gettext_lazy("preference probability"),
-        level=gettext_lazy("response"),
-        feedback=gettext_lazy("human"),
-        reference=gettext_lazy("the policy it starts from"),
-        sampling=gettext_lazy("off-policy"),
-        schedule=gettext_lazy("offline, once a round"),
+        reward="implicit",
+        signal="preference",
+        level="response",
+        examples="both",
+        feedback="human",
+        reference="parent",
+        sampling="off",
+        schedule="offline",
     ),
+    derive=attributes,
     check=enough_pairs,
 )

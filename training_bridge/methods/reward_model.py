@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.utils.translation import gettext_lazy
 
-from training_bridge.methods.base import Attributes, Method
+from training_bridge.methods.attributes import Attributes, feedback_of
+from training_bridge.methods.base import Inputs, Method
 from training_bridge.methods.needs import enough_events
 from training_bridge.reward_model.config import TrainParameters
+
+
+def attributes(parameters: TrainParameters, inputs: Inputs, usual: Attributes) -> Attributes:
+    found = replace(usual, feedback=feedback_of(inputs.snapshot))
+    if parameters.objective == "bradley_terry":  # pairs of whole answers and nothing else
+        return replace(found, signal="preference", level="response")
+    return found
+
 
 method = Method(
     name="reward_model",
@@ -20,13 +31,15 @@ method = Method(
     needs=("snapshot", "parent"),
     makes="reward_model",
     attributes=Attributes(
-        reward=gettext_lazy("explicit"),
-        signal=gettext_lazy("pointwise reward"),
-        level=gettext_lazy("response and token"),
-        feedback=gettext_lazy("human"),
-        reference=gettext_lazy("none"),
-        sampling=gettext_lazy("off-policy"),
-        schedule=gettext_lazy("offline, once a round"),
+        reward="explicit",
+        signal="pointwise",
+        level="response and token",
+        examples="both",
+        feedback="human",
+        reference="none",
+        sampling="off",
+        schedule="offline",
     ),
+    derive=attributes,
     check=enough_events,
 )

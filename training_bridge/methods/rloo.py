@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from annotation.errors import Invalid
 from annotation.submissions.models import Feedback
 from annotation.submissions.stated import reward_of
-from training_bridge.methods.base import Attributes, Inputs, Method
+from training_bridge.methods.attributes import Attributes, feedback_behind
+from training_bridge.methods.base import Inputs, Method
 from training_bridge.models import Run, Snapshot
 from training_bridge.policy.config import RLOOParameters
 
@@ -48,6 +50,14 @@ def write_stated_reward(run: Run, directory: Path) -> dict[str, Any]:
     return {"stated_reward": "stated_reward.json"}
 
 
+def attributes(parameters: RLOOParameters, inputs: Inputs, usual: Attributes) -> Attributes:
+    if parameters.stated_reward:
+        return replace(usual, reward="stated")
+    if parameters.reward:
+        return replace(usual, reward="verifiable", feedback="none")
+    return replace(usual, feedback=feedback_behind(inputs.reward_model, inputs.snapshot))
+
+
 method = Method(
     name="rloo",
     order=34,
@@ -61,14 +71,16 @@ method = Method(
     may_take=("reward_model",),
     makes="policy",
     attributes=Attributes(
-        reward=gettext_lazy("explicit"),
-        signal=gettext_lazy("pointwise reward"),
-        level=gettext_lazy("response"),
-        feedback=gettext_lazy("human, through a reward model"),
-        reference=gettext_lazy("the policy it starts from"),
-        sampling=gettext_lazy("on-policy"),
-        schedule=gettext_lazy("online within a round"),
+        reward="explicit",
+        signal="pointwise",
+        level="response",
+        examples="both",
+        feedback="human",
+        reference="parent",
+        sampling="on",
+        schedule="online",
     ),
+    derive=attributes,
     check=a_reward,
     write_inputs=write_stated_reward,
 )

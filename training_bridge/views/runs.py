@@ -103,6 +103,7 @@ def _context(found: Run) -> dict[str, Any]:
         "curves": curves(found),
         "numbers": flat(found.metrics),
         "parameters": parameters(found, method),
+        "attributes": methods.attributes_of(found).rows(),
         "checkpoints": found.checkpoints.all(),
     }
 
