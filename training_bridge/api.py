@@ -21,6 +21,8 @@ from annotation.api.pagination import KeysetPagination
 from annotation.api.schemas import page_of
 from annotation.errors import Invalid, NotFound
 from training_bridge import methods, selectors, services
+from training_bridge.exports import compare as comparison
+from training_bridge.exports.files import line
 from training_bridge.exports.filters import Filters
 from training_bridge.models import Checkpoint, Round, Run, Snapshot
 from training_bridge.views import data
@@ -271,6 +273,34 @@ class Download(ApiView):
         return data.stream(request._request, selectors.snapshot_for(request.user, snapshot_id))
 
 
+class Compare(ApiView):
+    scope = "read"
+
+    @extend_schema(operation_id="snapshots_compare", responses={200: OpenApiTypes.OBJECT}, tags=["snapshots"])
+    def get(self, request: Request, snapshot_id: Any, other_id: Any) -> Response:
+        """What changed from the first snapshot to the second: counts by type, labelers, prompts, settings, filters,
+        guidelines, protocols, agreement of both, and the first 200 events that differ."""
+        before, after = (selectors.snapshot_for(request.user, pk) for pk in (snapshot_id, other_id))
+        return Response(comparison.compare(selectors.files_of(before), selectors.files_of(after)))
+
+
+class CompareRows(ApiView):
+    scope = "research"
+
+    @extend_schema(
+        operation_id="snapshots_compare_rows",
+        responses={(200, "application/x-ndjson"): OpenApiTypes.STR},
+        tags=["snapshots"],
+    )
+    def get(self, request: Request, snapshot_id: Any, other_id: Any) -> Any:
+        """Every event that differs, one JSON object a line, while it is found."""
+        before, after = (
+            selectors.files_of(selectors.snapshot_for(request.user, pk)) for pk in (snapshot_id, other_id)
+        )
+        rows = (line(row) for row in comparison.all_rows(before, after))
+        return data.streamed(request._request, rows, "application/x-ndjson")
+
+
 class Methods(ApiView):
     scope = "read"
 
@@ -445,6 +475,16 @@ urlpatterns = [
     path("api/campaigns/<slug:slug>/snapshots/", Snapshots.as_view(), name="api-snapshots"),
     path("api/snapshots/<uuid:snapshot_id>/", OneSnapshot.as_view(), name="api-snapshot"),
     path("api/snapshots/<uuid:snapshot_id>/download/", Download.as_view(), name="api-snapshot-download"),
+    path(
+        "api/snapshots/<uuid:snapshot_id>/compare/<uuid:other_id>/",
+        Compare.as_view(),
+        name="api-snapshots-compare",
+    ),
+    path(
+        "api/snapshots/<uuid:snapshot_id>/compare/<uuid:other_id>/rows/",
+        CompareRows.as_view(),
+        name="api-snapshots-compare-rows",
+    ),
     path("api/methods/", Methods.as_view(), name="api-methods"),
     path("api/campaigns/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
     path("api/runs/<uuid:run_id>/", OneRun.as_view(), name="api-run"),

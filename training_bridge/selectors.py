@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from annotation import access
 from annotation.campaigns.models import Campaign
-from annotation.errors import NotFound
+from annotation.errors import Conflict, Gone, NotFound
 from annotation.items.models import Response
 from annotation.people.models import Role, User
 from annotation.submissions.models import Submission
@@ -82,6 +83,21 @@ def pseudonyms_of(campaign: Campaign) -> dict[str, int]:
 def snapshot_for(user: Any, snapshot_id: Any) -> Snapshot:
     """Raises NotFound for a snapshot of a campaign that the person does not research in."""
     return _one(snapshots_for(user), snapshot_id, _("There is no such snapshot for you."))
+
+
+def files_of(found: Snapshot) -> Path:
+    """The directory of a complete snapshot. Raises Conflict while it is built, Gone when the files are no longer there."""
+    if found.status != Snapshot.Status.COMPLETE:
+        raise Conflict(_("This snapshot is not complete yet."))
+    if not (found.path / "manifest.json").is_file():
+        raise Gone(_("The files of this snapshot are gone from the disk; take it again."))
+    return found.path
+
+
+def others_of(found: Snapshot, limit: int = 12) -> QuerySet[Snapshot]:
+    """Snapshots of the same campaign to compare it with, newest first; the same cut taken twice is one."""
+    complete = found.campaign.snapshots.filter(status=Snapshot.Status.COMPLETE).exclude(sha256=found.sha256)
+    return complete.order_by("-created_at")[:limit]
 
 
 def run_for(user: Any, run_id: Any) -> Run:

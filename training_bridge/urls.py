@@ -12,6 +12,7 @@ urlpatterns = [
     path("data/<uuid:snapshot_id>/", data.snapshot, name="snapshot"),
     path("data/<uuid:snapshot_id>/live/", data.snapshot_live, name="snapshot_live"),
     path("data/<uuid:snapshot_id>/download/", data.download, name="snapshot_download"),
+    path("data/<uuid:snapshot_id>/compare/<uuid:other_id>/", data.compare, name="compare_snapshots"),
     path("campaigns/<slug:slug>/data/new/", data.new_snapshot, name="new_snapshot"),
     path("runs/", runs.runs, name="runs"),
     path("runs/<uuid:run_id>/", runs.run, name="run"),

@@ -142,7 +142,13 @@ def test_every_route_is_closed_to_strangers(world: World) -> None:
     run = start_run(campaign=world.campaign, actor=None, method="toy_policy")
     runner.execute(str(run.pk))
     opened = open_round(campaign=world.campaign, actor=None, policy=Checkpoint.objects.get())
-    values = {"slug": world.slug, "snapshot_id": snapshot.pk, "run_id": run.pk, "number": opened.number}
+    values = {
+        "other_id": snapshot.pk,
+        "slug": world.slug,
+        "snapshot_id": snapshot.pk,
+        "run_id": run.pk,
+        "number": opened.number,
+    }
     stranger, labeler = Caller(World("elsewhere", n_prompts=0).researcher), Caller(world.labelers[0])
     tried = 0
     for pattern in api.urlpatterns:

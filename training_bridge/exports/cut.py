@@ -108,6 +108,13 @@ def pseudonym(key: str, campaign_id: int) -> str:
     return f"l-{mac.hexdigest()[:12]}"
 
 
+# A read-only transaction may fill it, but not create it. A pool gives the same session to the next cut, with the table; what
+# was in it went with the rollback at the end.
+CUT_AGREED = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS cut_agreed (item_id bigint, question text, PRIMARY KEY (item_id, question))
+"""
+
+
 class Cut:
     """One campaign's feedback as it stood at one instant; open it with `open_cut`."""
 
@@ -178,10 +185,8 @@ def open_cut(campaign_id: int, filters: Filters) -> Iterator[Cut]:
     connection = connections.create_connection(DEFAULT_DB_ALIAS)
     try:
         filters = filters.until(_settle(connection, filters.submitted_until))
-        with connection.cursor() as cursor:  # a read-only transaction may fill it, but not create it
-            cursor.execute(
-                "CREATE TEMPORARY TABLE cut_agreed (item_id bigint, question text, PRIMARY KEY (item_id, question))"
-            )
+        with connection.cursor() as cursor:
+            cursor.execute(CUT_AGREED)
         connection.set_autocommit(False)
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

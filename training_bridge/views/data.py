@@ -13,15 +13,18 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from annotation import access
-from annotation.errors import Conflict, Gone, Invalid
+from annotation.errors import Invalid
 from annotation.rendering import plots
 from annotation.views.pages import page
 from training_bridge import selectors, services
+from training_bridge.exports import compare as comparison
 from training_bridge.exports.archive import Archive, parse_range
 from training_bridge.exports.cards import chosen_filters, plain
 from training_bridge.models import Snapshot
 from training_bridge.views.common import fragment, shown
 from training_bridge.views.forms import SnapshotForm, show_refusal
+
+ROWS_SHOWN = 50  # of a comparison
 
 
 @page
@@ -79,6 +82,7 @@ def _context(found: Snapshot) -> dict[str, Any]:
         "job": found,
         "progress": selectors.progress_of(found),
         "live_url": reverse("snapshot_live", args=[found.pk]),
+        "others": selectors.others_of(found) if found.manifest else (),
         "runs": found.runs.order_by("-created_at")[:20],
     }
     manifest = found.manifest
@@ -108,14 +112,11 @@ def download(request: HttpRequest, snapshot_id: Any) -> HttpResponse:
 
 def stream(request: HttpRequest, found: Snapshot) -> Any:
     """Sends the tar while it is made; honours Range and If-None-Match, because the bytes never change."""
-    if found.status != Snapshot.Status.COMPLETE:
-        raise Conflict(_("This snapshot is not complete yet."))
-    if not (found.path / "manifest.json").is_file():
-        raise Gone(_("The files of this snapshot are gone from the disk; take it again."))
+    directory = selectors.files_of(found)
     etag = f'"{found.sha256}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304, headers={"ETag": etag})
-    archive = Archive(found.path, f"whetstone-{found.short}")
+    archive = Archive(directory, f"whetstone-{found.short}")
     first, last, status = 0, archive.size - 1, 200
     headers = {
         "Content-Type": "application/x-tar",
@@ -145,11 +146,65 @@ def stream(request: HttpRequest, found: Snapshot) -> Any:
     )
 
 
+def streamed(request: HttpRequest, pieces: Iterator[bytes], content_type: str, name: str = "") -> Any:
+    """Sends what an iterator makes, as it is made, on no database connection."""
+    headers = {"Content-Type": content_type, "Cache-Control": "private, no-cache"}
+    if name:
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    if not connection.in_atomic_block:
+        connection.close()
+    together = _joined(pieces)
+    return StreamingHttpResponse(_async(together) if hasattr(request, "scope") else together, headers=headers)
+
+
+def _joined(pieces: Iterator[bytes], size: int = 1 << 16) -> Iterator[bytes]:
+    """Short pieces together, so that not every line costs a turn of the event loop."""
+    waiting, length = [], 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= size:
+            yield b"".join(waiting)
+            waiting, length = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
 async def _async(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Under ASGI a plain iterator would be collected whole before the first byte is sent."""
     following = sync_to_async(lambda: next(pieces, None), thread_sensitive=False)
     while (piece := await following()) is not None:
         yield piece
+
+
+@page
+def compare(request: HttpRequest, snapshot_id: Any, other_id: Any) -> HttpResponse:
+    """What is in the second snapshot and not in the first, what is gone, what changed, and why."""
+    before, after = (selectors.snapshot_for(request.user, pk) for pk in (snapshot_id, other_id))
+    found = comparison.compare(selectors.files_of(before), selectors.files_of(after))
+    asked = [(q, pair[0] or {}, pair[1] or {}) for q, pair in found["agreement"].items()]
+    context = {
+        "before": before,
+        "after": after,
+        "found": found,
+        "filters": {name: [plain(value) for value in pair] for name, pair in found["filters"].items()},
+        "shown": found["rows"][:ROWS_SHOWN],
+        "more": len(found["rows"][ROWS_SHOWN:]) + found["rows_left_out"],
+        "counts": list(found["counts"].items()),  # a template would take its key "items" for the method
+        "agreement": asked,
+        "labelers_changed": {n: pair for n, pair in found["labelers"].items() if pair[0] != pair[1]},
+        "plot": plots.intervals(
+            [
+                (f"{q} · {side}", a.get("alpha"), a.get("low"), a.get("high"))
+                for q, old, new in asked
+                for side, a in ((_("before"), old), (_("after"), new))
+            ],
+            title=_("Agreement"),
+            x_label=_("Krippendorff's alpha"),
+            reference=0.0,
+        ),
+    }
+    return render(request, "training_bridge/compare_snapshots.html", context)
 
 
 def _user(request: HttpRequest) -> Any:

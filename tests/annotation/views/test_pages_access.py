@@ -156,6 +156,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "snapshot": (research_object(200), None, {}),
     "snapshot_live": (research_object(200), None, {}),
     "snapshot_download": (research_object(409), None, {}),  # it is still queued; test_pages.py downloads one
+    "compare_snapshots": (research_object(409), None, {}),
     "new_snapshot": (researchers(200), researchers(302), SNAPSHOT),
     "runs": (signed_in(200), None, {}),
     "run": (research_object(200), None, {}),
@@ -286,6 +287,7 @@ class World:
         opened = open_round(campaign=self.campaign, actor=cast.reza, policy=live)
         return {
             "snapshot_id": snapshot.pk,
+            "other_id": snapshot.pk,
             "run_id": run.pk,
             "checkpoint_id": model.pk,
             "number": opened.number,

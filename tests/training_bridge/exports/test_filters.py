@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from annotation.errors import Invalid
 from annotation.models import Feedback
 from tests.training_bridge.exports.test_snapshot import lines, snap, tree
 from tests.training_bridge.world import START, World
 from training_bridge.exports import agreement
+from training_bridge.exports.cut import open_cut
 from training_bridge.exports.filters import Filters
 from training_bridge.exports.snapshot import build
 from training_bridge.models import Snapshot
@@ -49,6 +51,22 @@ def test_agreement_keeps_items_of_one_mind(split: World, tmp_path: Path) -> None
     assert built.manifest["counts"]["items"] == 1 and built.manifest["counts"]["submissions"] == 3
     assert built.manifest["filters"]["agreement_at_least"] == 1.0
     assert "look better than they are" in (built.path / "README.md").read_text()
+
+
+def test_a_session_of_a_pool_serves_one_cut_after_the_other(
+    split: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second cut has the session of the first one, and nothing of what the first one kept."""
+    session = connections.create_connection("default")
+    monkeypatch.setattr(connections, "create_connection", lambda alias: session)
+    monkeypatch.setattr(session, "close", lambda: None)
+    kept = []
+    for least in (0.0, 1.0):
+        with open_cut(split.campaign.pk, Filters(agreement_at_least=least)) as cut:
+            kept.append(cut.items)
+    monkeypatch.undo()
+    session.close()
+    assert kept == [2, 1]
 
 
 def test_labelers_are_chosen_and_excluded_by_pseudonym(split: World, tmp_path: Path) -> None:
