@@ -24,6 +24,7 @@ from training_bridge import methods, selectors, services
 from training_bridge.exports import compare as comparison
 from training_bridge.exports.files import line
 from training_bridge.exports.filters import Filters
+from training_bridge.lineage import ancestry, trace
 from training_bridge.models import Checkpoint, Round, Run, Snapshot
 from training_bridge.views import data
 
@@ -301,6 +302,29 @@ class CompareRows(ApiView):
         return data.streamed(request._request, rows, "application/x-ndjson")
 
 
+class Lineage(ApiView):
+    scope = "read"
+
+    @extend_schema(operation_id="checkpoint_lineage", responses={200: OpenApiTypes.OBJECT}, tags=["models"])
+    def get(self, request: Request, checkpoint_id: int) -> Response:
+        """From a model back: every model, run and snapshot on the way. What is of campaigns that are not yours is named by
+        its hash alone."""
+        found = selectors.checkpoint_for(request.user, checkpoint_id)
+        mine = set(selectors.campaigns_for(request.user).values_list("pk", flat=True))
+        return Response({"steps": [step.dump(mine) for step in ancestry(found)]})
+
+
+class SnapshotAnswer(ApiView):
+    scope = "research"
+
+    @extend_schema(operation_id="snapshot_answer", responses={200: OpenApiTypes.OBJECT}, tags=["snapshots"])
+    def get(self, request: Request, snapshot_id: Any, event_id: int) -> Response:
+        """One event with the screen that it was given on, and whether every hash on the way holds."""
+        found = selectors.snapshot_for(request.user, snapshot_id)
+        selectors.files_of(found)
+        return Response(trace(found, event_id).dump())
+
+
 class Methods(ApiView):
     scope = "read"
 
@@ -485,6 +509,12 @@ urlpatterns = [
         CompareRows.as_view(),
         name="api-snapshots-compare-rows",
     ),
+    path(
+        "api/snapshots/<uuid:snapshot_id>/answers/<int:event_id>/",
+        SnapshotAnswer.as_view(),
+        name="api-snapshot-answer",
+    ),
+    path("api/checkpoints/<int:checkpoint_id>/lineage/", Lineage.as_view(), name="api-checkpoint-lineage"),
     path("api/methods/", Methods.as_view(), name="api-methods"),
     path("api/campaigns/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
     path("api/runs/<uuid:run_id>/", OneRun.as_view(), name="api-run"),

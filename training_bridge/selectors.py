@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,6 +27,7 @@ from annotation.submissions.selectors import with_feedback
 from feedback_types import registry
 from feedback_types.base import Event, Message, Question, Screen, ShownResponse
 from feedback_types.protocol import load_protocol
+from training_bridge.exports import citation
 from training_bridge.models import Checkpoint, Promotion, Round, Run, Snapshot
 
 RESEARCH = (Role.RESEARCHER.value, Role.ADMIN.value)
@@ -92,6 +95,12 @@ def files_of(found: Snapshot) -> Path:
     if not (found.path / "manifest.json").is_file():
         raise Gone(_("The files of this snapshot are gone from the disk; take it again."))
     return found.path
+
+
+def citation_of(found: Snapshot) -> dict[str, bytes]:
+    """CITATION.cff and citation.bib of a complete snapshot, by name."""
+    address = f"{settings.PUBLIC_URL}{reverse('snapshot', args=[found.pk])}" if settings.PUBLIC_URL else ""
+    return citation.files(found.manifest or {}, sha256=found.sha256, name=found.campaign.name, url=address)
 
 
 def others_of(found: Snapshot, limit: int = 12) -> QuerySet[Snapshot]:

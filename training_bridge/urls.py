@@ -5,13 +5,15 @@ from __future__ import annotations
 from django.urls import path
 
 from training_bridge import api
-from training_bridge.views import data, models, rounds, runs
+from training_bridge.views import data, lineage, models, rounds, runs
 
 urlpatterns = [
     path("data/", data.data, name="data"),
     path("data/<uuid:snapshot_id>/", data.snapshot, name="snapshot"),
     path("data/<uuid:snapshot_id>/live/", data.snapshot_live, name="snapshot_live"),
     path("data/<uuid:snapshot_id>/download/", data.download, name="snapshot_download"),
+    path("data/<uuid:snapshot_id>/answers/", lineage.answers, name="snapshot_answers"),
+    path("data/<uuid:snapshot_id>/answers/<int:event_id>/", lineage.answer, name="snapshot_answer"),
     path("data/<uuid:snapshot_id>/compare/<uuid:other_id>/", data.compare, name="compare_snapshots"),
     path("campaigns/<slug:slug>/data/new/", data.new_snapshot, name="new_snapshot"),
     path("runs/", runs.runs, name="runs"),
@@ -21,6 +23,7 @@ urlpatterns = [
     path("campaigns/<slug:slug>/runs/new/", runs.new_run, name="new_run"),
     path("models/", models.models, name="models"),
     path("models/<int:checkpoint_id>/", models.model, name="model"),
+    path("models/<int:checkpoint_id>/lineage/", lineage.lineage, name="lineage"),
     path("models/<int:checkpoint_id>/score/", models.score, name="score"),
     path("models/<int:checkpoint_id>/score/<int:response_id>/", models.score_response, name="score_response"),
     path("models/<int:checkpoint_id>/heat/<uuid:run_id>/", models.heat, name="heat"),

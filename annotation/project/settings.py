@@ -34,6 +34,9 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 
 # Where things are kept. Everything that the application writes lies below DATA_DIR.
 DATA_DIR = envpath("WHETSTONE_DATA_DIR", BASE_DIR / ".data")
+PUBLIC_URL = envstr("WHETSTONE_PUBLIC_URL", "").rstrip(
+    "/"
+)  # of this site, for citations; empty: they have none
 SNAPSHOT_DIR = DATA_DIR / "snapshots"
 RUN_DIR = DATA_DIR / "runs"
 CHECKPOINT_DIR = DATA_DIR / "checkpoints"

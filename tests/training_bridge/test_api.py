@@ -144,6 +144,8 @@ def test_every_route_is_closed_to_strangers(world: World) -> None:
     opened = open_round(campaign=world.campaign, actor=None, policy=Checkpoint.objects.get())
     values = {
         "other_id": snapshot.pk,
+        "event_id": 1,
+        "checkpoint_id": Checkpoint.objects.get().pk,
         "slug": world.slug,
         "snapshot_id": snapshot.pk,
         "run_id": run.pk,

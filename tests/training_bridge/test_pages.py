@@ -134,7 +134,7 @@ def test_take_a_snapshot_look_at_it_and_download_it(world: World, researcher: Cl
     assert int(whole.headers["Content-Length"]) == len(data)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         names = {name.split("/", 1)[1] for name in tar.getnames()}
-    assert names == {*snapshot.manifest["files"], "manifest.json"}
+    assert names == {*snapshot.manifest["files"], "manifest.json", "CITATION.cff", "citation.bib"}
     part = researcher.get(
         reverse("snapshot_download", args=[snapshot.pk]), headers={"Range": "bytes=1000-1999"}
     )

@@ -7,7 +7,7 @@ is buffered.
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,17 @@ class Part:
 
 
 class Archive:
-    """The layout of the tar of one directory; `folder` is the name of the directory inside it."""
+    """The layout of the tar of one directory; `folder` is the name of the directory inside it, `more` goes in beside."""
 
-    def __init__(self, directory: Path, folder: str):
+    def __init__(self, directory: Path, folder: str, more: Mapping[str, bytes] | None = None):
         self.parts: list[Part] = []
         self.size = 0
+        for name, data in sorted((more or {}).items()):
+            info = tarfile.TarInfo(f"{folder}/{name}")
+            info.size, info.mode, info.mtime = len(data), 0o644, 0
+            self._add(data=info.tobuf(tarfile.PAX_FORMAT))
+            self._add(data=data)
+            self._add(data=bytes(-len(data) % BLOCK))
         for path in sorted(p for p in directory.rglob("*") if p.is_file()):
             size = path.stat().st_size
             info = tarfile.TarInfo(f"{folder}/{path.relative_to(directory).as_posix()}")

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedback_types.protocol import load_protocol
-from training_bridge.exports import agreement, cards, cut
+from training_bridge.exports import agreement, cards, citation, cut
 from training_bridge.exports.files import OPTIONS, HashingFile, sha256_of, sync_directory
 from training_bridge.exports.filters import Filters
 from training_bridge.exports.formats import Views
@@ -398,7 +398,8 @@ class Counts:
 def faults(directory: Path) -> Iterator[tuple[str, str]]:
     """(file, what is wrong with it) for each file that is not as the manifest says; none when the snapshot is whole.
 
-    The manifest itself is checked against the directory's name, so every byte is covered by a name that was published.
+    The manifest itself is checked against the directory's name, so every byte is covered by a name that was published; save
+    the citation that a download brings, which names the hash and so cannot be covered by it.
     """
     path = directory / "manifest.json"
     if not path.is_file():
@@ -419,5 +420,5 @@ def faults(directory: Path) -> Iterator[tuple[str, str]]:
             yield name, "its SHA-256 is another one"
     for file in sorted(p for p in directory.rglob("*") if p.is_file()):
         name = file.relative_to(directory).as_posix()
-        if name not in files and name != "manifest.json":
+        if name not in files and name not in ("manifest.json", *citation.FILES):
             yield name, "not in the manifest"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -92,6 +93,7 @@ def _context(found: Snapshot) -> dict[str, Any]:
             "manifest": manifest,
             "counts": manifest["counts"],
             "size": sum(file["bytes"] for file in manifest["files"].values()),
+            "citation": {name: text.decode() for name, text in selectors.citation_of(found).items()},
             "chosen": {name: plain(value) for name, value in chosen_filters(manifest["filters"]).items()},
             "agreement_plot": plots.intervals(
                 [(q, r["alpha"], r["low"], r["high"]) for q, r in manifest.get("agreement", {}).items()],
@@ -113,10 +115,11 @@ def download(request: HttpRequest, snapshot_id: Any) -> HttpResponse:
 def stream(request: HttpRequest, found: Snapshot) -> Any:
     """Sends the tar while it is made; honours Range and If-None-Match, because the bytes never change."""
     directory = selectors.files_of(found)
-    etag = f'"{found.sha256}"'
+    cited = selectors.citation_of(found)
+    etag = f'"{hashlib.sha256(found.sha256.encode() + b"".join(cited.values())).hexdigest()}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304, headers={"ETag": etag})
-    archive = Archive(directory, f"whetstone-{found.short}")
+    archive = Archive(directory, f"whetstone-{found.short}", cited)
     first, last, status = 0, archive.size - 1, 200
     headers = {
         "Content-Type": "application/x-tar",

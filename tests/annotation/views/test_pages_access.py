@@ -156,6 +156,9 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "snapshot": (research_object(200), None, {}),
     "snapshot_live": (research_object(200), None, {}),
     "snapshot_download": (research_object(409), None, {}),  # it is still queued; test_pages.py downloads one
+    "snapshot_answers": (research_object(409), None, {}),
+    "snapshot_answer": (research_object(409), None, {}),
+    "lineage": (research_object(200), None, {}),
     "compare_snapshots": (research_object(409), None, {}),
     "new_snapshot": (researchers(200), researchers(302), SNAPSHOT),
     "runs": (signed_in(200), None, {}),
@@ -288,6 +291,7 @@ class World:
         return {
             "snapshot_id": snapshot.pk,
             "other_id": snapshot.pk,
+            "event_id": 1,
             "run_id": run.pk,
             "checkpoint_id": model.pk,
             "number": opened.number,
