@@ -274,6 +274,24 @@ class Download(ApiView):
         return data.stream(request._request, selectors.snapshot_for(request.user, snapshot_id))
 
 
+class Exchange(ApiView):
+    scope = "research"
+
+    @extend_schema(
+        operation_id="snapshot_exchange",
+        responses={
+            (200, "application/x-ndjson"): OpenApiTypes.STR,
+            (200, "text/csv"): OpenApiTypes.STR,
+        },
+        tags=["snapshots"],
+    )
+    def get(self, request: Request, snapshot_id: Any, name: str, split: str) -> HttpResponse:
+        """The snapshot in the columns of another program (prompts, openrlhf, nemo_rl, reward_bench, open_instruct, csv), of
+        the split train, test or all."""
+        found = selectors.snapshot_for(request.user, snapshot_id)
+        return data.send_exchange(request._request, found, name, split)
+
+
 class Compare(ApiView):
     scope = "read"
 
@@ -499,6 +517,11 @@ urlpatterns = [
     path("api/campaigns/<slug:slug>/snapshots/", Snapshots.as_view(), name="api-snapshots"),
     path("api/snapshots/<uuid:snapshot_id>/", OneSnapshot.as_view(), name="api-snapshot"),
     path("api/snapshots/<uuid:snapshot_id>/download/", Download.as_view(), name="api-snapshot-download"),
+    path(
+        "api/snapshots/<uuid:snapshot_id>/as/<slug:name>/<slug:split>/",
+        Exchange.as_view(),
+        name="api-snapshot-exchange",
+    ),
     path(
         "api/snapshots/<uuid:snapshot_id>/compare/<uuid:other_id>/",
         Compare.as_view(),

@@ -12,6 +12,7 @@ urlpatterns = [
     path("data/<uuid:snapshot_id>/", data.snapshot, name="snapshot"),
     path("data/<uuid:snapshot_id>/live/", data.snapshot_live, name="snapshot_live"),
     path("data/<uuid:snapshot_id>/download/", data.download, name="snapshot_download"),
+    path("data/<uuid:snapshot_id>/as/<slug:name>/<slug:split>/", data.exchange, name="snapshot_exchange"),
     path("data/<uuid:snapshot_id>/answers/", lineage.answers, name="snapshot_answers"),
     path("data/<uuid:snapshot_id>/answers/<int:event_id>/", lineage.answer, name="snapshot_answer"),
     path("data/<uuid:snapshot_id>/compare/<uuid:other_id>/", data.compare, name="compare_snapshots"),

@@ -145,6 +145,8 @@ def test_every_route_is_closed_to_strangers(world: World) -> None:
     values = {
         "other_id": snapshot.pk,
         "event_id": 1,
+        "name": "csv",
+        "split": "train",
         "checkpoint_id": Checkpoint.objects.get().pk,
         "slug": world.slug,
         "snapshot_id": snapshot.pk,

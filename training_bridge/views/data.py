@@ -14,13 +14,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from annotation import access
-from annotation.errors import Invalid
+from annotation.errors import Invalid, NotFound
 from annotation.rendering import plots
 from annotation.views.pages import page
 from training_bridge import selectors, services
 from training_bridge.exports import compare as comparison
 from training_bridge.exports.archive import Archive, parse_range
 from training_bridge.exports.cards import chosen_filters, plain
+from training_bridge.exports.exchange import EXCHANGES, SPLITS
 from training_bridge.models import Snapshot
 from training_bridge.views.common import fragment, shown
 from training_bridge.views.forms import SnapshotForm, show_refusal
@@ -94,6 +95,7 @@ def _context(found: Snapshot) -> dict[str, Any]:
             "counts": manifest["counts"],
             "size": sum(file["bytes"] for file in manifest["files"].values()),
             "citation": {name: text.decode() for name, text in selectors.citation_of(found).items()},
+            "exchanges": [e for e in EXCHANGES.values() if e.is_in(manifest)],
             "chosen": {name: plain(value) for name, value in chosen_filters(manifest["filters"]).items()},
             "agreement_plot": plots.intervals(
                 [(q, r["alpha"], r["low"], r["high"]) for q, r in manifest.get("agreement", {}).items()],
@@ -178,6 +180,22 @@ async def _async(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     following = sync_to_async(lambda: next(pieces, None), thread_sensitive=False)
     while (piece := await following()) is not None:
         yield piece
+
+
+@page
+def exchange(request: HttpRequest, snapshot_id: Any, name: str, split: str) -> HttpResponse:
+    """The snapshot in the columns of another program."""
+    return send_exchange(request, selectors.snapshot_for(request.user, snapshot_id), name, split)
+
+
+def send_exchange(request: HttpRequest, found: Snapshot, name: str, split: str) -> Any:
+    """Made while it is sent. Raises NotFound for a format, a split or a view that is not there."""
+    directory = selectors.files_of(found)
+    chosen = EXCHANGES.get(name)
+    if chosen is None or split not in SPLITS or not chosen.is_in(found.manifest or {}):
+        raise NotFound(_("This snapshot cannot be had in that form."))
+    file = f"{found.campaign.slug}-{found.short}-{name}-{split}.{chosen.suffix}"
+    return streamed(request, chosen.rows(directory, split), chosen.content_type, file)
 
 
 @page

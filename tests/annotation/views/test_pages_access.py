@@ -156,6 +156,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "snapshot": (research_object(200), None, {}),
     "snapshot_live": (research_object(200), None, {}),
     "snapshot_download": (research_object(409), None, {}),  # it is still queued; test_pages.py downloads one
+    "snapshot_exchange": (research_object(409), None, {}),
     "snapshot_answers": (research_object(409), None, {}),
     "snapshot_answer": (research_object(409), None, {}),
     "lineage": (research_object(200), None, {}),
@@ -292,6 +293,8 @@ class World:
             "snapshot_id": snapshot.pk,
             "other_id": snapshot.pk,
             "event_id": 1,
+            "name": "csv",
+            "split": "train",
             "run_id": run.pk,
             "checkpoint_id": model.pk,
             "number": opened.number,

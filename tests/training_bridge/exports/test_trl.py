@@ -18,6 +18,8 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from trl import (
     DPOConfig,
     DPOTrainer,
+    GRPOConfig,
+    GRPOTrainer,
     KTOConfig,
     KTOTrainer,
     RewardConfig,
@@ -33,6 +35,8 @@ from feedback_types.base import VIEWS, Event
 from tests.feedback_types.test_contract import event_of
 from tests.training_bridge.reward_model.tiny import save_policy
 from training_bridge.exports.formats import view_row
+from training_bridge.reward_model.model import RewardModel
+from training_bridge.reward_model.score import RewardFunction, Scorer
 
 STEP = {
     "max_steps": 1, "per_device_train_batch_size": 4, "report_to": "none", "use_cpu": True, "save_strategy": "no",
@@ -116,6 +120,20 @@ def rloo(model: Path, data: datasets.Dataset, out: str) -> Any:
     )
 
 
+def grpo(model: Path, data: datasets.Dataset, out: str) -> Any:
+    """With our own reward model as the callable that gives the rewards."""
+    saved = Path(out).parent / "reward-model"
+    RewardModel.load(model).save(saved, whetstone={"reward": {"mean": 0.0, "sd": 1.0}})
+    config = GRPOConfig(out, num_generations=2, max_completion_length=8, **STEP)
+    return GRPOTrainer(
+        str(model),
+        RewardFunction(Scorer.load(saved, device="cpu")),
+        args=config,
+        train_dataset=data,
+        processing_class=tokenizer(model, padding_side="left"),
+    )
+
+
 def lengths(completions: list[Any], **kwargs: Any) -> list[float]:
     return [float(len(str(completion))) for completion in completions]
 
@@ -136,8 +154,9 @@ def tokenizer(model: Path, **how: Any) -> Any:
         ("unpaired", kto),
         ("prompt_completion", sft),
         ("prompt_only", rloo),
+        ("prompt_only", grpo),
     ],
-    ids=["reward", "dpo", "kto", "sft", "rloo"],
+    ids=["reward", "dpo", "kto", "sft", "rloo", "grpo"],
 )
 def test_trl_takes_a_step_on_every_types_rows(
     view: str, make: Callable[..., Any], policy: Path, tmp_path: Path
