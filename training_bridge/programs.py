@@ -393,6 +393,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def directory_sha256(folder: Path) -> str:
+    """One hash for a directory: of its files' names and hashes, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
 def hashes(folder: Path) -> dict[str, str]:
     """sha256 of every file below a folder, by its path in it; a manifest at the top is left out."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())

@@ -38,3 +38,30 @@ def enough_pairs(parameters: Any, inputs: Inputs) -> Iterator[str]:
             "need": parameters.min_pairs,
             "have": have,
         }
+
+
+def enough_to_imitate(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    written, preferred = rows_of(inputs, "prompt_completion"), rows_of(inputs, "preference")
+    if written is None or preferred is None:
+        return
+    have = written + (preferred if _counts(parameters.chosen, written) else 0)
+    if have < parameters.min_rows:
+        yield _(
+            "Not enough data: need %(need)d answers to imitate, have %(written)d that people wrote or edited and "
+            "%(preferred)d that they preferred."
+        ) % {"need": parameters.min_rows, "written": written, "preferred": preferred}
+
+
+def enough_judged(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    judged, preferences = rows_of(inputs, "unpaired"), rows_of(inputs, "preference")
+    if judged is None or preferences is None:
+        return
+    have = judged + (2 * preferences if _counts(parameters.pairs, judged) else 0)
+    if have < parameters.min_rows:
+        yield _(
+            "Not enough data: need %(need)d judged answers, have %(judged)d judged by themselves and %(pairs)d preferences."
+        ) % {"need": parameters.min_rows, "judged": judged, "pairs": preferences}
+
+
+def _counts(how: str, others: int) -> bool:
+    return how == "always" or (how == "without_others" and not others)

@@ -17,12 +17,12 @@ from annotation.submissions.stated import reward_of
 from training_bridge.methods.attributes import Attributes, feedback_behind
 from training_bridge.methods.base import Inputs, Method
 from training_bridge.models import Run, Snapshot
-from training_bridge.policy.config import RLOOParameters
+from training_bridge.policy.config import OnlineParameters, RLOOParameters
 
 
 def a_reward(parameters: Any, inputs: Inputs) -> Iterator[str]:
     if inputs.reward_model is None and not parameters.reward and not parameters.stated_reward:
-        yield _("RLOO needs a reward: choose a reward model, or name a reward function in the settings.")
+        yield _("A reward is needed: choose a reward model, or name a reward function in the settings.")
     if parameters.stated_reward and _stated(parameters.stated_reward, inputs.snapshot) is None:
         yield _("Feedback %(n)d states no reward in this campaign.") % {"n": parameters.stated_reward}
 
@@ -50,7 +50,7 @@ def write_stated_reward(run: Run, directory: Path) -> dict[str, Any]:
     return {"stated_reward": "stated_reward.json"}
 
 
-def attributes(parameters: RLOOParameters, inputs: Inputs, usual: Attributes) -> Attributes:
+def attributes(parameters: OnlineParameters, inputs: Inputs, usual: Attributes) -> Attributes:
     if parameters.stated_reward:
         return replace(usual, reward="stated")
     if parameters.reward:

@@ -20,6 +20,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from feedback_types.base import Message
+from training_bridge.policy import adapters
 from training_bridge.programs import Problem
 from training_bridge.reward_model.encoding import FIXED_DATE
 
@@ -31,8 +32,14 @@ def load_policy(place: str | Path, *, device: str = "", dtype: torch.dtype | Non
 
     Args:
         dtype: of the weights; None is float32 on a CPU and bfloat16 on a GPU.
+    A soft prompt is loaded with the policy it belongs to (adapters.py).
+
     Raises: Problem when it cannot be read, or cannot hold a conversation.
     """
+    if adapters.is_soft_prompt(place):
+        base, tokenizer = load_policy(adapters.base_of(place), device=device, dtype=dtype)
+        adapters.attach(base, tokenizer, place)
+        return base, tokenizer
     device = device or default_device()
     dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else torch.float32)
     try:
@@ -92,7 +99,10 @@ def end_of_turn(tokenizer: Any) -> int:
 
 
 def prompt_ids(tokenizer: Any, messages: Messages) -> list[int]:
-    """Tokens of a rendered conversation up to where the assistant speaks. Raises Problem if the template refuses it."""
+    """Tokens of a rendered conversation up to where the assistant speaks. Raises Problem if the template refuses it.
+
+    They begin with those of the policy's soft prompt, if it has one.
+    """
     return list(_prompt_ids(tokenizer, tuple(tuple(as_pair(m)) for m in messages)))
 
 
@@ -111,7 +121,12 @@ def _prompt_ids(tokenizer: Any, messages: tuple[tuple[str, str], ...]) -> tuple[
             f"The chat template refuses a prompt: {error}",
             "It may allow no system message, or want user and assistant to take turns.",
         ) from error
-    return tuple(rendered["input_ids"])
+    return (*soft_prompt(tokenizer), *rendered["input_ids"])
+
+
+def soft_prompt(tokenizer: Any) -> tuple[int, ...]:
+    """Ids of the vectors before every text of this policy; none for most."""
+    return getattr(tokenizer, "soft_prompt", ())
 
 
 def continuation_ids(tokenizer: Any, messages: Messages, prefix: str) -> list[int]:
@@ -137,7 +152,7 @@ def continuation_ids(tokenizer: Any, messages: Messages, prefix: str) -> list[in
             f"The chat template cannot go on from what was begun: {error}",
             "It may not allow two turns of the assistant after each other.",
         ) from error
-    return list(rendered["input_ids"])
+    return [*soft_prompt(tokenizer), *rendered["input_ids"]]
 
 
 def answer_ids(tokenizer: Any, text: str) -> list[int]:

@@ -93,26 +93,29 @@ class SampleParameters(SamplingParameters):
     )
 
 
-class RefreshParameters(Parameters):
-    adapter: Literal["full", "lora"] = Field(
+Adapter = Literal["full", "lora", "dora", "prompt"]
+
+
+class LearningParameters(Parameters):
+    """What every program is told that trains a policy."""
+
+    adapter: Adapter = Field(
         default="full",
         title="What is trained",
-        description="All weights, or low-rank adapters that are merged when done (less memory).",
+        description="All weights; low-rank adapters (LoRA, or DoRA, which also learns how long each weight vector is) that "
+        "are merged when done; or a soft prompt of a few vectors before every text, kept beside the policy it belongs to.",
     )
     lora_rank: int = Field(
         default=16,
         ge=1,
-        title="LoRA rank",
-        description="Rank of the adapters on all linear layers; alpha is twice the rank.",
+        title="Rank",
+        description="Rank of LoRA's and DoRA's adapters on all linear layers; alpha is twice the rank.",
+    )
+    prompt_tokens: int = Field(
+        default=16, ge=1, le=1024, title="Soft prompt", description="Vectors of a soft prompt."
     )
     learning_rate: float = Field(
         default=0.0, ge=0, title="Learning rate", description="0 chooses by size and by what is trained."
-    )
-    beta: float = Field(
-        default=0.1,
-        gt=0,
-        title="Beta",
-        description="How strongly the policy is held to the one it starts from. Higher stays closer.",
     )
     warmup: float = Field(
         default=0.1,
@@ -126,6 +129,64 @@ class RefreshParameters(Parameters):
     )
     activation_checkpointing: bool = Field(
         default=False, title="Recompute activations", description="A third more time for much less memory."
+    )
+
+
+class RefreshParameters(LearningParameters):
+    beta: float = Field(
+        default=0.1,
+        gt=0,
+        title="Beta",
+        description="How strongly the policy is held to the one it starts from. Higher stays closer.",
+    )
+
+
+class OfflineParameters(LearningParameters):
+    """Of the methods that learn from the rows of a snapshot."""
+
+    epochs: float = Field(default=3.0, gt=0, le=100, title="Epochs", description="Passes over the rows.")
+    batch: int = Field(default=8, ge=1, title="Rows a step", description="Rows per optimiser step.")
+    micro_batch: int = Field(
+        default=0,
+        ge=0,
+        title="Rows at once",
+        description="Rows run at the same time; bounds memory, changes nothing learned. 0 runs a whole step.",
+    )
+    max_length: int = Field(
+        default=2048,
+        ge=16,
+        title="Longest text",
+        description="In tokens, prompt included. Longer rows are left out, counted and reported.",
+    )
+
+
+class SFTParameters(OfflineParameters):
+    chosen: Literal["never", "without_others", "always"] = Field(
+        default="without_others",
+        title="Imitate preferred answers",
+        description="Whether the preferred answers of comparisons are imitated too: only where nobody wrote or edited "
+        "one, always, or never.",
+    )
+    min_rows: int = Field(
+        default=20, ge=1, title="Fewest rows", description="With fewer rows training is refused."
+    )
+
+
+class KTOParameters(OfflineParameters, RefreshParameters):
+    batch: int = Field(default=16, ge=2, title="Rows a step", description="Rows per optimiser step.")
+    pairs: Literal["never", "without_others", "always"] = Field(
+        default="without_others",
+        title="Use preferences",
+        description="Whether a preference counts as one good and one bad answer: only where no answer was judged by "
+        "itself, always, or never.",
+    )
+    balance: bool = Field(
+        default=True,
+        title="Balance good and bad",
+        description="Weighs the rarer of good and bad answers up, so that both count the same in total.",
+    )
+    min_rows: int = Field(
+        default=20, ge=2, title="Fewest rows", description="With fewer rows training is refused."
     )
 
 
@@ -162,7 +223,9 @@ class DPOParameters(RefreshParameters):
     )
 
 
-class RLOOParameters(RefreshParameters):
+class OnlineParameters(RefreshParameters):
+    """Of the methods in which the policy answers and a reward scores."""
+
     reward: str = Field(
         default="",
         title="Reward function",
@@ -187,6 +250,39 @@ class RLOOParameters(RefreshParameters):
     )
     max_tokens: int = Field(
         default=128, ge=1, le=32_768, title="Longest answer", description="In tokens; a longer one is cut."
+    )
+    held_out: int = Field(
+        default=40,
+        ge=0,
+        title="Held-out prompts",
+        description="Prompts not learned on that are answered before and after, to see what the reward says; 0 for none.",
+    )
+
+
+class RLOOParameters(OnlineParameters):
+    pass
+
+
+class GRPOParameters(OnlineParameters):
+    scale: Literal["group", "batch", "none"] = Field(
+        default="group",
+        title="Scale of rewards",
+        description="An answer's reward less the mean of its prompt's answers is divided by the standard deviation of these "
+        "answers (as in the paper), of the whole step, or by nothing, which gives easy and hard prompts no extra weight.",
+    )
+    updates: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        title="Updates an answer",
+        description="Optimiser steps on the same answers, with clipped ratios.",
+    )
+    clip: float = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        title="Clip",
+        description="How far the probability of a token may move in one round of answers, as a ratio.",
     )
 
 

@@ -15,30 +15,29 @@ import training_bridge.policy.environment  # noqa: F401  first: torch and the hu
 
 # isort: split
 
-import json
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
+from training_bridge.policy.adapters import peft_config
 from training_bridge.policy.chat import answer_ids, content_of, prompt_ids
 from training_bridge.policy.config import DPOParameters, parameters, source
 from training_bridge.policy.logprobs import sums
+from training_bridge.policy.rows import read_rows
 from training_bridge.policy.trl_runs import (
     Follow,
     InRunDirectory,
-    adapter,
     arguments,
     batches,
     default_rate,
     load_parent,
     save_policy,
+    shared_sums,
     train,
 )
 from training_bridge.programs import Problem, RunDirectory, main
@@ -88,6 +87,7 @@ def dpo(run: RunDirectory) -> dict[str, Any]:
     steps = max(1, round(len(pairs) * settings.epochs / settings.batch))
     config = DPOConfig(
         **arguments(run, settings, rate=default_rate(model, settings, RATES), max_steps=steps),
+        beta=settings.beta,
         **batches(settings.batch, settings.micro_batch),
         loss_type=["sigmoid", "sft"] if settings.supervised else ["sigmoid"],
         loss_weights=[1.0, settings.supervised] if settings.supervised else None,
@@ -102,7 +102,7 @@ def dpo(run: RunDirectory) -> dict[str, Any]:
         args=config,
         train_dataset=Dataset.from_list(columns(pairs, shared_logprobs(model, pairs))),
         processing_class=tokenizer,
-        peft_config=adapter(settings),
+        peft_config=peft_config(settings),
         callbacks=[follow],
     )
     train(trainer, run)
@@ -139,20 +139,6 @@ def read_pairs(
     return pairs, dropped
 
 
-def read_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Rows of a view; none where the snapshot has no such file (no answer gave a row). Raises Problem naming the line."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise Problem(
-                    f"{path.name}, line {number} is not JSON.", "The snapshot is damaged; take it again."
-                ) from error
-
-
 def columns(pairs: list[Pair], logprobs: list[tuple[float, float]]) -> list[dict[str, Any]]:
     """Rows as TRL's collator reads them."""
     return [
@@ -169,13 +155,8 @@ def columns(pairs: list[Pair], logprobs: list[tuple[float, float]]) -> list[dict
 
 def shared_logprobs(model: Any, pairs: list[Pair]) -> list[tuple[float, float]]:
     """As `pair_logprobs`, each process running its share of the pairs."""
-    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    ours = pair_logprobs(model, pairs[rank::processes])
-    if processes == 1:
-        return ours
-    everybody: list[Any] = [None] * processes
-    torch.distributed.all_gather_object(everybody, ours)
-    return [everybody[i % processes][i // processes] for i in range(len(pairs))]
+    values = shared_sums(model, [(p.prompt, answer) for p in pairs for answer in (p.chosen, p.rejected)])
+    return list(zip(values[::2], values[1::2], strict=True))
 
 
 def pair_logprobs(model: Any, pairs: Iterable[Pair]) -> list[tuple[float, float]]:

@@ -79,7 +79,7 @@ def evaluate(run: RunDirectory) -> dict[str, Any]:
         # The divergence is of the policies themselves: nothing cut off, temperature 1.
         pure = replace(as_asked, temperature=1.0, top_p=1.0, top_k=0, min_p=0.0)
         drawn = ask(Sampler(new, tokenizer, pure), prompts, settings, seed, "kl")
-        kl = divergence(new, old, tokenizer, prompts, drawn, seed)
+        kl = divergence(new, old, tokenizer, prompts, drawn, seed, old_tokenizer)
     tell("divergence measured", 3)
     scores = {
         name: (judge(prompts, before.texts), judge(prompts, after.texts))
@@ -237,18 +237,28 @@ def interval(values: Sequence[float], weights: Sequence[float], seed: int = 0) -
 
 
 def divergence(
-    new: Any, old: Any, tokenizer: Any, prompts: Sequence[Prompt], drawn: Answers, seed: int = 0
+    new: Any,
+    old: Any,
+    tokenizer: Any,
+    prompts: Sequence[Prompt],
+    drawn: Answers,
+    seed: int = 0,
+    old_tokenizer: Any = None,
 ) -> dict[str, Any]:
     """KL(new || old) by Monte Carlo on answers drawn from the new policy, per response and per token, in nats.
 
-    Answers that were cut count as far as they went.
+    Answers that were cut count as far as they went. Both policies have the same words; a soft prompt is one policy's own,
+    and then each reads the prompts as its tokenizer gives them.
     """
-    texts = [
-        (prompt_ids(tokenizer, prompt.messages), answer.ids)
-        for prompt, row in zip(prompts, drawn.generated, strict=True)
-        for answer in row
-    ]
-    steps = iter(divergences(new, old, texts))
+
+    def texts(of: Any) -> list[tuple[list[int], list[int]]]:
+        return [
+            (prompt_ids(of, prompt.messages), answer.ids)
+            for prompt, row in zip(prompts, drawn.generated, strict=True)
+            for answer in row
+        ]
+
+    steps = iter(divergences(new, old, texts(tokenizer), texts(old_tokenizer or tokenizer)))
     nats, tokens, answers = [], [], []
     for row in drawn.generated:
         values = [next(steps) for _ in row]

@@ -34,20 +34,23 @@ def per_token(model: Any, texts: Sequence[Pair]) -> list[list[float]]:
 
 
 @torch.inference_mode()
-def divergences(new: Any, old: Any, texts: Sequence[Pair]) -> list[list[float]]:
+def divergences(
+    new: Any, old: Any, texts: Sequence[Pair], old_texts: Sequence[Pair] | None = None
+) -> list[list[float]]:
     """KL(new || old) of the next token, before each token of each answer, in nats; never below 0.
 
     With answers drawn from `new` itself, the sum over an answer is an unbiased estimate of KL(new || old) for whole
     answers, and of less variance than log-ratios of the tokens drawn, since every step is summed over the vocabulary
-    exactly.
+    exactly. `old_texts` are the same answers to the prompts as the old policy reads them, where that differs.
 
     Source: the chain rule of relative entropy (Cover & Thomas, theorem 2.5.3); Amini et al. (2025), Rao-Blackwellised
     estimator.
     """
     result: list[list[float]] = [[] for _ in texts]
     for part in batches(texts):
-        pairs = [texts[i] for i in part]
-        for i, p, q in zip(part, answer_logits(new, pairs), answer_logits(old, pairs), strict=True):
+        ours = [texts[i] for i in part]
+        theirs = [(old_texts or texts)[i] for i in part]
+        for i, p, q in zip(part, answer_logits(new, ours), answer_logits(old, theirs), strict=True):
             log_p, log_q = p.log_softmax(dim=-1).double(), q.log_softmax(dim=-1).double()
             steps = (log_p.exp() * (log_p - log_q)).nan_to_num(nan=0.0).sum(dim=-1)
             result[i] = steps.clamp(min=0.0).tolist()  # rounding alone could take it below

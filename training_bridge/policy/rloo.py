@@ -28,25 +28,15 @@ from pathlib import Path
 from statistics import pstdev
 from typing import Any
 
-from datasets import Dataset
 from trl import RLOOConfig, RLOOTrainer
 
 from feedback_types import registry
-from training_bridge.policy.chat import content_of, end_ids, prompt_ids
-from training_bridge.policy.config import RLOOParameters, parameters, source
+from training_bridge.policy.chat import content_of, prompt_ids
+from training_bridge.policy.config import OnlineParameters, RLOOParameters, source
+from training_bridge.policy.online import train_online
 from training_bridge.policy.prompts import Prompt, of_snapshot, read_prompts
 from training_bridge.policy.tastes import TASTES
-from training_bridge.policy.trl_runs import (
-    Follow,
-    InRunDirectory,
-    adapter,
-    arguments,
-    batches,
-    default_rate,
-    load_parent,
-    save_policy,
-    train,
-)
+from training_bridge.policy.trl_runs import InRunDirectory
 from training_bridge.programs import Problem, RunDirectory, main
 
 RATES = (3e-4, 3e-6, 1e-6, 2e-5)  # below 50 M weights, below 2 G, above; LoRA
@@ -64,47 +54,13 @@ class Trainer(InRunDirectory, RLOOTrainer):
 
 
 def rloo(run: RunDirectory) -> dict[str, Any]:
-    settings = parameters(RLOOParameters, run.config)
-    reward = reward_function(run, settings)
-    model, tokenizer, dtype = load_parent(run, settings)
-    prompts = fitting(training_prompts(run), tokenizer, model, settings.max_tokens)
-    if not prompts:
-        raise Problem(
-            "There are no prompts to learn on.", 'Name a snapshot, or a file of prompts as "input".'
-        )
-    config = RLOOConfig(
-        **arguments(run, settings, rate=default_rate(model, settings, RATES), max_steps=settings.steps),
-        **batches(settings.prompts * settings.answers),
-        num_generations=settings.answers,
-        max_completion_length=settings.max_tokens,
-        temperature=settings.temperature,
-        top_p=1.0,
-        normalize_advantages=False,
-    )
-    model.generation_config.eos_token_id = end_ids(model, tokenizer)
-    follow = Follow(run, "rloo")
-    trainer = Trainer(
-        run,
-        model=model,
-        args=config,
-        reward_funcs=reward,
-        train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
-        processing_class=tokenizer,
-        peft_config=adapter(settings),
-        callbacks=[follow],
-    )
-    train(trainer, run)
-    save_policy(trainer, tokenizer, run, settings, dtype)
-    return {
-        "prompts": len(prompts),
-        "steps": settings.steps,
-        "answers": settings.steps * settings.prompts * settings.answers,
-        "learning_rate": config.learning_rate,
-        **follow.summary(),
-    }
+    def config(settings: RLOOParameters, **common: Any) -> RLOOConfig:
+        return RLOOConfig(**common, normalize_advantages=False)
+
+    return train_online(run, RLOOParameters, Trainer, config, RATES, "rloo")
 
 
-def reward_function(run: RunDirectory, settings: RLOOParameters) -> Any:
+def reward_function(run: RunDirectory, settings: OnlineParameters) -> Any:
     """What scores the answers: called with prompts and completions, returns a number for each. Raises Problem."""
     if run.config.get("stated_reward"):
         return stated_reward(run)

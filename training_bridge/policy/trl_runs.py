@@ -27,10 +27,12 @@ from transformers import (
     TrainingArguments,
 )
 
+from training_bridge.policy.adapters import SOFT_PROMPT_RATE, is_soft_prompt
 from training_bridge.policy.chat import load_policy
-from training_bridge.policy.config import RefreshParameters, policy_source
+from training_bridge.policy.config import LearningParameters, policy_source
 from training_bridge.policy.lineage import write_lineage
-from training_bridge.programs import Problem, RunDirectory
+from training_bridge.policy.logprobs import Pair, sums
+from training_bridge.programs import Problem, RunDirectory, directory_sha256
 
 log = logging.getLogger("whetstone")
 
@@ -54,6 +56,8 @@ METRICS = {
     "logps/rejected": "logprob_rejected",
     "completions/mean_length": "tokens",
     "completions/clipped_ratio": "cut_share",
+    "mean_token_accuracy": "token_accuracy",
+    "clip_ratio/region_mean": "clipped",
 }
 
 
@@ -80,10 +84,13 @@ class InRunDirectory:
 
 
 class Follow(TrainerCallback):
-    """Tells how far the training is, stops when asked, and refuses to go on with numbers that are none."""
+    """Tells how far the training is, stops when asked, and refuses to go on with numbers that are none.
 
-    def __init__(self, run: RunDirectory, stage: str):
-        self.run, self.stage = run, stage
+    With `every` it stops after every so many steps alone: between them there is something that no checkpoint holds.
+    """
+
+    def __init__(self, run: RunDirectory, stage: str, every: int = 1):
+        self.run, self.stage, self.every = run, stage, every
         self.history: list[dict[str, float]] = []
 
     def on_log(
@@ -119,7 +126,7 @@ class Follow(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
-        if self.run.stopping:
+        if self.run.stopping and state.global_step % self.every == 0:
             control.should_save = control.should_training_stop = True
         return control
 
@@ -128,15 +135,20 @@ def mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def load_parent(run: RunDirectory, settings: RefreshParameters) -> tuple[Any, Any, torch.dtype]:
+def load_parent(run: RunDirectory, settings: LearningParameters) -> tuple[Any, Any, torch.dtype]:
     """(model to train, tokenizer, number format of the parent's weights).
 
     Weights that are trained are float32, so that small steps are not rounded away; below an adapter on a GPU they are
     bfloat16.
     """
     place = policy_source(run.config)
+    if is_soft_prompt(place):
+        raise Problem(
+            "The policy to start from is a soft prompt, which nothing can be trained on.",
+            "Start from the policy that it belongs to.",
+        )
     cuda = torch.cuda.is_available()
-    dtype = torch.bfloat16 if cuda and settings.adapter == "lora" else torch.float32
+    dtype = torch.bfloat16 if cuda and settings.adapter != "full" else torch.float32
     model, tokenizer = load_policy(place, dtype=dtype)
     if tokenizer.pad_token_id == tokenizer.eos_token_id:
         log.info("The tokenizer pads with its end token; padding is masked, so this changes nothing.")
@@ -145,7 +157,7 @@ def load_parent(run: RunDirectory, settings: RefreshParameters) -> tuple[Any, An
 
 
 def arguments(
-    run: RunDirectory, settings: RefreshParameters, *, rate: float, max_steps: int
+    run: RunDirectory, settings: LearningParameters, *, rate: float, max_steps: int
 ) -> dict[str, Any]:
     """What every TRL config is told: offline, silent, checkpoints in the run directory, settings of the machine."""
     os.environ.setdefault("TQDM_DISABLE", "1")
@@ -162,7 +174,6 @@ def arguments(
         "max_steps": max_steps,
         "max_grad_norm": 1.0,
         "weight_decay": 0.0,
-        "beta": settings.beta,
         "use_cpu": not cuda,
         "bf16": cuda,
         "gradient_checkpointing": settings.activation_checkpointing,
@@ -193,20 +204,6 @@ def batches(size: int, at_once: int = 0) -> dict[str, Any]:
     return {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": share // at_once}
 
 
-def adapter(settings: RefreshParameters) -> Any:
-    """The LoRA configuration, or None for all weights."""
-    if settings.adapter == "full":
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=settings.lora_rank,
-        lora_alpha=2 * settings.lora_rank,
-        target_modules="all-linear",
-    )
-
-
 def train(trainer: Any, run: RunDirectory) -> None:
     """Train from the newest checkpoint, if any. Raises Stopped after saving when the program was asked to stop."""
     trainer.remove_callback(PrinterCallback)  # it prints what Follow tells already
@@ -218,11 +215,14 @@ def train(trainer: Any, run: RunDirectory) -> None:
 
 
 def save_policy(
-    trainer: Any, tokenizer: Any, run: RunDirectory, settings: RefreshParameters, dtype: torch.dtype
+    trainer: Any, tokenizer: Any, run: RunDirectory, settings: LearningParameters, dtype: torch.dtype
 ) -> Any:
-    """Write `result/`: adapters merged, in the number format of the parent. Returns the merged model."""
+    """Write `result/`: adapters merged, in the number format of the parent; of a soft prompt its vectors alone.
+
+    Returns the model as it is after training.
+    """
     model = trainer.accelerator.unwrap_model(trainer.model)
-    if settings.adapter == "lora":
+    if settings.adapter in ("lora", "dora"):
         model = model.merge_and_unload()
     for name, weights in model.named_parameters():
         if not torch.isfinite(weights).all():
@@ -231,6 +231,10 @@ def save_policy(
                 "Lower the learning rate, or raise beta.",
             )
     state = trainer.accelerator.get_state_dict(trainer.model) if settings.adapter == "full" else None
+    if settings.adapter == "prompt":
+        save_soft_prompt(model, tokenizer, run, settings)
+        shutil.rmtree(run.path / "trl", ignore_errors=True)
+        return model.eval()
     need = sum(p.numel() for p in model.parameters()) * dtype.itemsize
     with run.result(need_bytes=need) as folder:
         if run.writes:
@@ -243,14 +247,45 @@ def save_policy(
     return model.eval()
 
 
-def default_rate(model: Any, settings: RefreshParameters, rates: tuple[float, float, float, float]) -> float:
-    """The learning rate asked for, else by size: below 50 M weights, below 2 G, above; the last is for LoRA from 50 M on."""
+def save_soft_prompt(model: Any, tokenizer: Any, run: RunDirectory, settings: LearningParameters) -> None:
+    """`result/` of a soft prompt: its vectors as peft writes them, and the hash of the policy it belongs to."""
+    place = policy_source(run.config)
+    given = run.config["parent"]
+    sha256 = given.get("sha256") if isinstance(given, Mapping) else ""
+    if not sha256 and Path(place).is_dir():
+        sha256 = directory_sha256(Path(place))
+    with run.result() as folder:
+        if run.writes:
+            model.peft_config["default"].base_model_name_or_path = place
+            model.save_pretrained(folder)
+            (folder / "README.md").unlink(missing_ok=True)  # a card about a model that nobody has yet
+            tokenizer.save_pretrained(folder)
+            base = {"base": {"sha256": sha256}} if sha256 else {}
+            write_lineage(folder, run, kind="policy", settings=settings, **base)
+
+
+def shared_sums(model: Any, texts: list[Pair]) -> list[float]:
+    """Log-probability of each answer given its prompt, in nats; each process runs its share."""
+    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    ours = sums(model, texts[rank::processes])
+    if processes == 1:
+        return ours
+    everybody: list[Any] = [None] * processes
+    torch.distributed.all_gather_object(everybody, ours)
+    return [everybody[i % processes][i // processes] for i in range(len(texts))]
+
+
+def default_rate(model: Any, settings: LearningParameters, rates: tuple[float, float, float, float]) -> float:
+    """The learning rate asked for, else by size: below 50 M weights, below 2 G, above; the last is for adapters from 50 M
+    on."""
     if settings.learning_rate:
         return settings.learning_rate
+    if settings.adapter == "prompt":
+        return SOFT_PROMPT_RATE
     small, middle, large, lora = rates
     if weights_of(model) < 50e6:
-        return 10 * small if settings.adapter == "lora" else small
-    if settings.adapter == "lora":
+        return 10 * small if settings.adapter != "full" else small
+    if settings.adapter != "full":
         return lora
     return middle if weights_of(model) < 2e9 else large
 

@@ -219,8 +219,13 @@ class RewardModel(nn.Module):
     ) -> RewardModel:
         """A reward model, or the start of one from a policy (its score head is then new: seed torch first).
 
-        Only safetensors are read and no code of the directory is run. Raises Problem when the directory does not suit.
+        Of a soft prompt the policy that it belongs to is taken. Only safetensors are read and no code of the directory is
+        run. Raises Problem when the directory does not suit.
         """
+        from training_bridge.policy.adapters import base_of, is_soft_prompt
+
+        if is_soft_prompt(path):
+            path = base_of(path)
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
         from transformers.utils import logging as hub_logging
 

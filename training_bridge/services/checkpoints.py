@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import uuid
@@ -19,6 +18,7 @@ from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
 from training_bridge import programs
 from training_bridge.models import Checkpoint, Promotion
+from training_bridge.programs import directory_sha256 as directory_sha256
 
 # Formats that run code when they are read; our programs write safetensors only.
 REFUSED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".npy", ".npz", ".py"})
@@ -26,14 +26,6 @@ REFUSED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".npy", 
 
 class BadArtifact(Exception):
     """A result that is no safe checkpoint; says which file and why."""
-
-
-def directory_sha256(directory: Path) -> str:
-    """One hash for a directory: of its files' names and hashes, in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(directory).as_posix()}\0{programs.sha256_of(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def check_artifact(directory: Path) -> None:

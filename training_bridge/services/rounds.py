@@ -29,12 +29,14 @@ from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
 from feedback_types.protocol import arity
+from training_bridge import methods
+from training_bridge.methods.base import Method
 from training_bridge.models import Checkpoint, Round, Run
 from training_bridge.services.checkpoints import live_promotion, promote
 from training_bridge.services.runs import start_run
 from training_bridge.services.snapshots import take_snapshot
 
-REFRESH_METHODS = ("dpo", "rloo")
+USUAL_REFRESH = "dpo"
 ITEMS_A_ROUND = 200
 
 
@@ -104,7 +106,7 @@ def train_reward(*, round_: Round, actor: User | None, config: Mapping[str, Any]
 
 @in_transaction
 def refresh_policy(
-    *, round_: Round, actor: User | None, method: str = "dpo", config: Mapping[str, Any] | None = None
+    *, round_: Round, actor: User | None, method: str = USUAL_REFRESH, config: Mapping[str, Any] | None = None
 ) -> Round:
     """Button two: a new policy from the feedback; then both policies answer, and the next round opens with that."""
     round_ = _locked(round_)
@@ -112,17 +114,21 @@ def refresh_policy(
         raise Conflict(_("The policy of this round is being refreshed already."))
     if next_round(round_) is not None:
         raise Conflict(_("This round has a next one already; refresh the policy there."))
-    if method not in REFRESH_METHODS:
+    offered = refresh_methods()
+    if method not in offered:
         raise Invalid(
             _("This method makes no policy."),
-            fields={"method": [_("Choose one of: %(names)s.") % {"names": ", ".join(REFRESH_METHODS)}]},
+            fields={"method": [_("Choose one of: %(names)s.") % {"names": ", ".join(offered)}]},
         )
-    reward_model = reward_model_of(round_)
-    if method == "rloo" and reward_model is None:
+    takes_reward = "reward_model" in offered[method].inputs
+    reward_model = reward_model_of(round_) if takes_reward else None
+    if takes_reward and reward_model is None:
         raise Invalid(
-            _("RLOO needs a reward model. Train it first, with the other button."), code="no_reward_model"
+            _("%(method)s needs a reward model. Train it first, with the other button.")
+            % {"method": offered[method].label},
+            code="no_reward_model",
         )
-    if round_.snapshot is None or round_.snapshot.status == "failed" or method == "dpo":
+    if round_.snapshot is None or round_.snapshot.status == "failed" or not takes_reward:
         round_.snapshot = take_snapshot(campaign=round_.campaign, actor=actor)
     round_.refresh_run = start_run(
         campaign=round_.campaign,
@@ -132,13 +138,23 @@ def refresh_policy(
         seed=round_.number,
         snapshot=round_.snapshot,
         parent=policy_of(round_),
-        reward_model=reward_model if method == "rloo" else None,
+        reward_model=reward_model,
     )
     round_.sample_run = round_.baseline_run = round_.evaluate_run = round_.evidence = None
     round_.save(
         update_fields=["snapshot", "refresh_run", "sample_run", "baseline_run", "evaluate_run", "evidence"]
     )
     return round_
+
+
+def refresh_methods() -> dict[str, Method]:
+    """The methods that make a policy from a round's feedback, by their names; the usual one first."""
+    found = {
+        name: method
+        for name, method in methods.all_methods().items()
+        if method.is_listed and method.makes == Checkpoint.Kind.POLICY and "snapshot" in method.needs
+    }
+    return {name: found[name] for name in sorted(found, key=lambda name: name != USUAL_REFRESH)}
 
 
 def reward_model_of(round_: Round) -> Checkpoint | None:

@@ -14,7 +14,7 @@ from annotation import access
 from annotation.items.models import Item
 from annotation.rendering import plots
 from annotation.views.pages import page
-from training_bridge import methods, selectors, services
+from training_bridge import selectors, services
 from training_bridge.models import Round
 from training_bridge.services import rounds as round_services
 from training_bridge.views.common import dig, fragment, interval
@@ -65,7 +65,7 @@ def train_reward(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 @page(methods=["POST"])
 def refresh_policy(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     found = selectors.round_for(request.user, slug, number)
-    method = request.POST.get("method", round_services.REFRESH_METHODS[0])
+    method = request.POST.get("method", round_services.USUAL_REFRESH)
     services.refresh_policy(round_=found, actor=request.user, method=method)  # type: ignore[arg-type]
     return redirect("round", slug, number)
 
@@ -91,11 +91,7 @@ def _context(request: HttpRequest, slug: str, number: int, *, full: bool = True)
         (_("answers of the old policy"), found.baseline_run),
         (_("comparison of the two"), found.evaluate_run),
     ]
-    refresh = [
-        methods.all_methods()[name]
-        for name in round_services.REFRESH_METHODS
-        if name in methods.all_methods()
-    ]
+    refresh = list(round_services.refresh_methods().values())
     is_training = found.reward_run is not None and not found.reward_run.is_finished
     context: dict[str, Any] = {
         "round": found,

@@ -1,0 +1,38 @@
+"""GRPO against a reward model, a taste, or a reward that somebody stated: policy/grpo.py."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy
+
+from training_bridge.methods.attributes import Attributes
+from training_bridge.methods.base import Method
+from training_bridge.methods.rloo import a_reward, attributes, write_stated_reward
+from training_bridge.policy.config import GRPOParameters
+
+method = Method(
+    name="grpo",
+    order=36,
+    label=gettext_lazy("GRPO"),
+    purpose=gettext_lazy(
+        "As RLOO, with each answer's reward measured by the spread of its prompt's answers, and clipped steps that allow "
+        "several updates on the same answers."
+    ),
+    program="training_bridge.policy.grpo",
+    parameters=GRPOParameters,
+    needs=("snapshot", "parent"),
+    may_take=("reward_model",),
+    makes="policy",
+    attributes=Attributes(
+        reward="explicit",
+        signal="pointwise",
+        level="response",
+        examples="both",
+        feedback="human",
+        reference="parent",
+        sampling="on",
+        schedule="online",
+    ),
+    derive=attributes,
+    check=a_reward,
+    write_inputs=write_stated_reward,
+)
