@@ -57,6 +57,7 @@ class RunSchema(s.Serializer):
     campaign = s.CharField()
     method = s.CharField()
     status = s.ChoiceField(Run.Status.choices)
+    priority = s.ChoiceField(Run.Priority.choices)
     config = s.JSONField()
     seed = s.IntegerField()
     code_revision = s.CharField()
@@ -79,11 +80,23 @@ class NewRunSchema(s.Serializer):
     method = s.CharField()
     config = s.JSONField(required=False)
     seed = s.IntegerField(required=False, default=0)
+    priority = s.ChoiceField(Run.Priority.choices, required=False, default=0)
     snapshot = s.UUIDField(required=False)
     parent = s.IntegerField(required=False)  # type: ignore[assignment]
     baseline = s.IntegerField(required=False)
     reward_model = s.IntegerField(required=False)
     prompts_from = s.IntegerField(required=False, help_text="Number of a round.")
+
+
+class RunDetailSchema(RunSchema):
+    attributes = s.JSONField(help_text="What kind of learning it is: the survey's table 2.")
+    curve = s.JSONField(help_text="Numbers by step, thinned: step, stage, loss, …")
+    samples = s.JSONField(help_text="Answers that the policy gave on the way: step, prompt, text, reward.")
+    log_tail = s.CharField()
+
+
+class PrioritySchema(s.Serializer):
+    priority = s.ChoiceField(Run.Priority.choices)
 
 
 class MethodSchema(s.Serializer):
@@ -175,6 +188,7 @@ def _run(found: Run) -> dict[str, Any]:
         "campaign": found.campaign.slug,
         "method": found.method,
         "status": found.status,
+        "priority": found.priority,
         "config": found.config,
         "seed": found.seed,
         "code_revision": found.code_revision,
@@ -381,7 +395,7 @@ class Runs(ApiView):
     def post(self, request: Request, slug: str) -> Response:
         """Starts a run; a worker takes it up."""
         campaign = access.campaign_for_researcher(request.user, slug)
-        body = self.body(request, "config", "seed", *methods.INPUTS, required=["method"])
+        body = self.body(request, "config", "seed", "priority", *methods.INPUTS, required=["method"])
         seed, config = body.get("seed", 0), body.get("config", {})
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise Invalid(_("The seed is not usable."), fields={"seed": [_("Give a whole number.")]})
@@ -401,6 +415,7 @@ class Runs(ApiView):
             method=str(body["method"]),
             config=config,
             seed=seed,
+            priority=body.get("priority", Run.Priority.NORMAL),
             **inputs,
         )
         return Response(_run(run), status=202)
@@ -422,12 +437,34 @@ def _input(user: Any, campaign: Any, name: str, value: Any) -> Any:
 
 
 class OneRun(ApiView):
-    scope = "read"
+    scopes = {"GET": "read", "PATCH": "research"}
 
-    @extend_schema(operation_id="run_read", responses=RunSchema, tags=["runs"])
+    @extend_schema(operation_id="run_read", responses=RunDetailSchema, tags=["runs"])
     def get(self, request: Request, run_id: Any) -> Response:
-        """One run: how far it is, what it was given, what came of it."""
-        return Response(_run(selectors.run_for(request.user, run_id)))
+        """One run: how far it is, what it was given, what came of it, with its curves and samples."""
+        found = selectors.run_for(request.user, run_id)
+        further = {"curve": found.curve, "samples": found.samples, "log_tail": found.log_tail}
+        attributes = {str(name): str(value) for name, value in methods.attributes_of(found).rows()}
+        return Response({**_run(found), "attributes": attributes, **further})
+
+    @extend_schema(operation_id="run_prioritise", request=PrioritySchema, responses=RunSchema, tags=["runs"])
+    def patch(self, request: Request, run_id: Any) -> Response:
+        """Moves a queued run up or down in the queue."""
+        found = selectors.run_for(request.user, run_id)
+        body = self.body(request, required=["priority"])
+        run = services.set_priority(run=found, actor=_user(request), priority=body["priority"])
+        return Response(_run(run))
+
+
+class ResumeRun(ApiView):
+    scope = "research"
+
+    @extend_schema(operation_id="run_resume", request=None, responses={202: RunSchema}, tags=["runs"])
+    def post(self, request: Request, run_id: Any) -> Response:
+        """Queues a run again that was stopped or failed; it goes on from its newest whole checkpoint."""
+        run = selectors.run_for(request.user, run_id)
+        self.body(request)
+        return Response(_run(services.resume_run(run=run, actor=_user(request))), status=202)
 
 
 class CancelRun(ApiView):
@@ -542,6 +579,7 @@ urlpatterns = [
     path("api/campaigns/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
     path("api/runs/<uuid:run_id>/", OneRun.as_view(), name="api-run"),
     path("api/runs/<uuid:run_id>/cancel/", CancelRun.as_view(), name="api-run-cancel"),
+    path("api/runs/<uuid:run_id>/resume/", ResumeRun.as_view(), name="api-run-resume"),
     path("api/campaigns/<slug:slug>/checkpoints/", Checkpoints.as_view(), name="api-checkpoints"),
     path("api/campaigns/<slug:slug>/rounds/", Rounds.as_view(), name="api-rounds"),
     path("api/campaigns/<slug:slug>/rounds/<int:number>/", OneRound.as_view(), name="api-round"),

@@ -133,6 +133,13 @@ class Run(Job):
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
 
+    class Priority(models.IntegerChoices):
+        """The queue is worked off from the top; among equals the oldest first."""
+
+        HIGH = 1, _("high")
+        NORMAL = 0, _("normal")
+        LOW = -1, _("low")
+
     ACTIVE = Status.RUNNING
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -153,11 +160,15 @@ class Run(Job):
         "training_bridge.Round", on_delete=models.PROTECT, null=True, related_name="+"
     )
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL, db_default=0)
     cancel_requested_at = models.DateTimeField(null=True)
     release_requested_at = models.DateTimeField(
         null=True
     )  # its worker shuts down: save, and back into the queue
     curve = models.JSONField(default=list)  # [{"step", …metrics}], thinned
+    samples = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField())
+    )  # [{"step", "prompt", "text", "reward"}], thinned
     log_tail = models.TextField(blank=True)
     metrics = models.JSONField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -166,6 +177,9 @@ class Run(Job):
         indexes = [
             models.Index(fields=["status", "heartbeat_at"], name="run_by_status"),
             models.Index(fields=["campaign", "-created_at"], name="run_by_campaign"),
+            models.Index(
+                fields=["-priority", "created_at"], name="run_queue", condition=models.Q(status="queued")
+            ),
         ]
         constraints = [
             models.CheckConstraint(

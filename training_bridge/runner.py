@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 POLL_S = 0.25
 WRITE_S = 1.0
 CURVE_POINTS = 400
+SAMPLE_ROWS, SAMPLE_CHARS = 240, 4_000  # kept with the run; the file in its directory has all of them
 LOG_TAIL_BYTES = 16_000
 
 # What a program may know of our environment. No secret key, no database, no broker, no tokens.
@@ -55,11 +56,11 @@ class Refused(Exception):
         self.error, self.advice = error, advice
 
 
-def execute(run_id: str) -> None:
-    """Run a queued run if nobody else does. Called by a worker; may be called any number of times."""
+def execute(run_id: str) -> bool:
+    """Run a queued run if nobody else does; False if somebody did. May be called any number of times."""
     claim = runs.claim_run(run_id)
     if claim is None:
-        return
+        return False
     run = Run.objects.select_related("snapshot", "parent", "baseline", "reward_model", "prompts_from").get(
         pk=run_id
     )
@@ -70,6 +71,7 @@ def execute(run_id: str) -> None:
         log.warning(
             "Run %s, attempt %s was taken over; this worker wrote nothing more.", run_id, claim.attempt
         )
+    return True
 
 
 class Attempt:
@@ -276,44 +278,72 @@ class Attempt:
 
 
 class Follower:
-    """Reads what a program tells in status.jsonl and prints, from where it stopped reading."""
+    """Reads what a program tells in status.jsonl and samples.jsonl and prints, from where it stopped reading."""
 
     def __init__(self, directory: Path, run: Run):
         self.directory = directory
-        self.offset = 0
+        self.offsets: dict[str, int] = {}
         self.output_size = 0
         self.progress: dict[str, Any] | None = None
         # A resumed run goes on with the curve of its earlier attempts.
         self.curve: list[dict[str, Any]] = list(run.curve)
-        self.keep_every = 1
-        self.seen = 0
+        self.samples: list[dict[str, Any]] = list(run.samples)
         self.log_tail = ""
 
     def read(self) -> bool:
         """Whether there was anything new."""
-        return self._read_status() | self._read_output()
+        told = self._lines("status.jsonl")
+        for status in told:
+            self._take(status)
+        shown = self._lines("samples.jsonl")
+        for sample in shown:
+            self._show(sample)
+        return bool(told) | bool(shown) | self._read_output()
 
     def fields(self) -> dict[str, Any]:
-        return {"progress": self.progress, "curve": self.curve, "log_tail": self.log_tail}
+        return {
+            "progress": self.progress,
+            "curve": self.curve,
+            "samples": self.samples,
+            "log_tail": self.log_tail,
+        }
 
-    def _read_status(self) -> bool:
-        path = self.directory / "status.jsonl"
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        """The objects that were added to a file since it was last read."""
+        path = self.directory / name
         if not path.is_file():
-            return False
+            return []
         with path.open("rb") as file:
-            file.seek(self.offset)
+            file.seek(self.offsets.get(name, 0))
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]  # the last line may be half-written yet
-        self.offset += len(whole)
+        self.offsets[name] = self.offsets.get(name, 0) + len(whole)
+        found = []
         for text in whole.splitlines():
             try:
-                status = json.loads(text)
+                line = json.loads(text)
             except ValueError:
                 log.warning("%s holds a line that is no JSON; it is left out.", path)
                 continue
-            if isinstance(status, dict):
-                self._take(status)
-        return bool(whole)
+            if isinstance(line, dict):
+                found.append(line)
+        return found
+
+    def _show(self, sample: dict[str, Any]) -> None:
+        """Keep an answer that the policy gave on the way; of too many the steps in between are thinned out."""
+        step, prompt, text = sample.get("step"), sample.get("prompt"), sample.get("text")
+        if not isinstance(step, int) or not isinstance(prompt, str) or not isinstance(text, str):
+            log.warning("%s holds a sample without step, prompt or text; it is left out.", self.directory)
+            return
+        reward = sample.get("reward")
+        row = {"step": step, "prompt": _stored(prompt), "text": _stored(text)}
+        row["reward"] = reward if isinstance(reward, int | float) and not isinstance(reward, bool) else None
+        self.samples = [s for s in self.samples if (s["step"], s["prompt"]) != (step, row["prompt"])]
+        self.samples.append(row)
+        if len(self.samples) > SAMPLE_ROWS:
+            steps = sorted({s["step"] for s in self.samples})
+            kept = {*steps[::2], steps[-1]}
+            self.samples = [s for s in self.samples if s["step"] in kept][-SAMPLE_ROWS:]
 
     def _take(self, status: dict[str, Any]) -> None:
         self.progress = {name: status.get(name) for name in ("stage", "step", "steps", "metrics", "at")}
@@ -348,6 +378,12 @@ class Follower:
             )
         self.log_tail = text if size <= LOG_TAIL_BYTES else text.partition("\n")[2]
         return True
+
+
+def _stored(text: str) -> str:
+    """As PostgreSQL's JSON can hold it: no NUL, no half of a surrogate pair, and of bounded length."""
+    text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    return text if len(text) <= SAMPLE_CHARS else f"{text[:SAMPLE_CHARS]}…"
 
 
 def environment() -> dict[str, str]:

@@ -53,7 +53,7 @@ def runs_for(user: Any) -> QuerySet[Run]:
     return (
         Run.objects.filter(campaign__in=campaigns_for(user).values("pk"))
         .select_related("campaign", "created_by", "snapshot")
-        .defer("curve", "log_tail", "metrics", "snapshot__manifest")
+        .defer("curve", "samples", "log_tail", "metrics", "snapshot__manifest")
         .order_by("-created_at")
     )
 

@@ -27,7 +27,10 @@ def build_snapshot(snapshot_id: str) -> None:
 # Acknowledged at once: a broker that delivers again after hours must not start a second training.
 @shared_task(acks_late=False, reject_on_worker_lost=False)
 def execute_run(run_id: str) -> None:
-    runner.execute(run_id)
+    """A message wakes a worker for one run; the worker takes the one that is the most urgent by then."""
+    while (urgent := runs.most_urgent()) is not None:
+        if runner.execute(urgent):
+            return  # otherwise another worker was quicker: there may be a next one
 
 
 @shared_task

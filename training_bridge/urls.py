@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from training_bridge import api
-from training_bridge.views import data, lineage, models, rounds, runs
+from training_bridge.views import compare, data, lineage, models, rounds, runs
 
 urlpatterns = [
     path("data/", data.data, name="data"),
@@ -21,6 +21,9 @@ urlpatterns = [
     path("runs/<uuid:run_id>/", runs.run, name="run"),
     path("runs/<uuid:run_id>/live/", runs.run_live, name="run_live"),
     path("runs/<uuid:run_id>/cancel/", runs.cancel_run, name="cancel_run"),
+    path("runs/<uuid:run_id>/resume/", runs.resume_run, name="resume_run"),
+    path("runs/<uuid:run_id>/priority/", runs.set_run_priority, name="set_run_priority"),
+    path("runs/compare/", compare.compare_runs, name="compare_runs"),
     path("campaigns/<slug:slug>/runs/new/", runs.new_run, name="new_run"),
     path("models/", models.models, name="models"),
     path("models/<int:checkpoint_id>/", models.model, name="model"),

@@ -32,6 +32,11 @@ class Caller:
             address, data={} if data is None else data, content_type="application/json", headers=self.headers
         )
 
+    def patch(self, address: str, data: Any = None) -> Any:
+        return self.client.patch(
+            address, data=data or {}, content_type="application/json", headers=self.headers
+        )
+
 
 @pytest.fixture
 def world() -> World:
@@ -160,7 +165,7 @@ def test_every_route_is_closed_to_strangers(world: World) -> None:
         address = "/" + get_resolver().reverse(pattern.name, **{name: values[name] for name in names})
         if not names:
             continue  # the list of methods is the same for everybody
-        for method in ("get", "post"):
+        for method in ("get", "post", "patch"):
             if not hasattr(pattern.callback.view_class, method):  # type: ignore[attr-defined]
                 continue
             tried += 1

@@ -44,6 +44,10 @@ def count(run: Any) -> dict[str, Any]:
         with open(run.path.parent / "effects.txt", "a") as file:
             file.write(f"{run.path.name} {step}\n")
         run.report(step=step, steps=parameters["steps"], stage="counting", metrics={"loss": 1 / step})
+        with open(run.path / "samples.jsonl", "a") as file:
+            file.write(
+                json.dumps({"step": step, "prompt": "Count.", "text": f"{step}!", "reward": step}) + "\n"
+            )
         with run.checkpoint(step) as folder:
             (folder / "state.json").write_text(json.dumps({"step": step}))
         run.stop_if_asked(lambda: None)

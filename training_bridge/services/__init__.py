@@ -2,7 +2,15 @@
 
 from training_bridge.services.checkpoints import promote, undo_promotion
 from training_bridge.services.rounds import on_run_finished, open_round, refresh_policy, train_reward
-from training_bridge.services.runs import cancel_run, claim_run, finish_run, requeue_stale_runs, start_run
+from training_bridge.services.runs import (
+    cancel_run,
+    claim_run,
+    finish_run,
+    requeue_stale_runs,
+    resume_run,
+    set_priority,
+    start_run,
+)
 from training_bridge.services.snapshots import build_snapshot, take_snapshot
 
 __all__ = [
@@ -15,6 +23,8 @@ __all__ = [
     "promote",
     "refresh_policy",
     "requeue_stale_runs",
+    "resume_run",
+    "set_priority",
     "start_run",
     "take_snapshot",
     "train_reward",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 READY = Q(snapshot__isnull=True) | Q(snapshot__status=Snapshot.Status.COMPLETE)
 
 MAX_SEED = 2**31 - 1
+ATTEMPTS, MAX_ATTEMPTS = 3, 100
 
 
 @in_transaction
@@ -37,7 +38,8 @@ def start_run(
     method: str,
     config: Mapping[str, Any] | None = None,
     seed: int = 0,
-    max_attempts: int = 3,
+    priority: int = Run.Priority.NORMAL,
+    max_attempts: int = ATTEMPTS,
     **inputs: Any,
 ) -> Run:
     """Queue a run; on commit a worker is woken for it.
@@ -52,6 +54,7 @@ def start_run(
             _("The seed is out of range."),
             fields={"seed": [_("Give a number from 0 to %(n)d.") % {"n": MAX_SEED}]},
         )
+    _check_priority(priority)
     given = methods.Inputs(**inputs)
     _check_owner(campaign, given)
     chosen.check_inputs(parameters, given)
@@ -60,6 +63,7 @@ def start_run(
         method=method,
         config=parameters.model_dump(mode="json"),
         seed=seed,
+        priority=priority,
         code_revision=code_revision(),
         max_attempts=max_attempts,
         created_by=actor,
@@ -74,6 +78,15 @@ def start_run(
     )
     jobs.wake_on_commit(send_run, run)
     return run
+
+
+def _check_priority(priority: Any) -> None:
+    if isinstance(priority, bool) or not isinstance(priority, int) or priority not in Run.Priority.values:
+        given = ", ".join(f"{value} ({label})" for value, label in Run.Priority.choices)
+        raise Invalid(
+            _("There is no such priority."),
+            fields={"priority": [_("Choose one of: %(names)s.") % {"names": given}]},
+        )
 
 
 def _check_owner(campaign: Campaign, inputs: methods.Inputs) -> None:
@@ -112,6 +125,61 @@ def cancel_run(*, run: Run, actor: User | None) -> Run:
         Run.objects.filter(pk=run.pk, cancel_requested_at__isnull=True).update(cancel_requested_at=Now())
     run.refresh_from_db()
     return run
+
+
+@in_transaction
+def set_priority(*, run: Run, actor: User | None, priority: int) -> Run:
+    """Move a queued run up or down in the queue. Raises Invalid, or Conflict once it has begun."""
+    _check_priority(priority)
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    if run.status != Run.Status.QUEUED:
+        raise Conflict(_("This run is in the queue no longer."))
+    before, run.priority = run.priority, priority
+    if before != priority:
+        run.save(update_fields=["priority"])
+        record_audit(
+            actor=actor,
+            campaign=run.campaign,
+            action="run.priority",
+            target=f"run {run.pk}",
+            before={"priority": before},
+            after={"priority": priority},
+        )
+    return run
+
+
+@in_transaction
+def resume_run(*, run: Run, actor: User | None) -> Run:
+    """Queue a run again that was stopped or failed: it goes on from its newest whole checkpoint, else from the beginning.
+
+    It gets as many attempts as it had at first. Raises Conflict unless it was stopped or failed.
+    """
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    if run.status not in (Run.Status.CANCELLED, Run.Status.FAILED):
+        raise Conflict(_("Only a run that was stopped or failed can be resumed."))
+    if run.attempt >= MAX_ATTEMPTS:
+        raise Conflict(_("This run was tried %(n)d times; clone it instead.") % {"n": run.attempt})
+    _check_owner(run.campaign, methods.Inputs.of(run))
+    record_audit(
+        actor=actor,
+        campaign=run.campaign,
+        action="run.resume",
+        target=f"run {run.pk}",
+        before={"status": run.status, "attempt": run.attempt},
+    )
+    run.status, run.max_attempts = Run.Status.QUEUED, run.attempt + ATTEMPTS
+    run.cancel_requested_at = run.release_requested_at = run.finished_at = run.sent_at = None
+    run.error = run.advice = ""
+    run.save()
+    jobs.wake_on_commit(send_run, run)
+    return run
+
+
+def most_urgent() -> str | None:
+    """The run that a free worker takes next: the highest priority, among equals the oldest; None if nothing is ready."""
+    ready = Run.objects.filter(READY, status=Run.Status.QUEUED, attempt__lt=F("max_attempts"))
+    found = ready.order_by("-priority", "created_at", "pk").values_list("pk", flat=True).first()
+    return str(found) if found else None
 
 
 def claim_run(run_id: str) -> jobs.Claim | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from annotation.campaigns.models import Campaign
 from annotation.errors import Invalid
 from training_bridge import methods
-from training_bridge.models import Checkpoint, Round, Snapshot
+from training_bridge.models import Checkpoint, Round, Run, Snapshot
 
 
 def show_refusal(form: forms.Form, refused: Invalid) -> None:
@@ -163,6 +164,47 @@ class InputsForm(forms.Form):
             initial=0,
             help_text=_("The same seed and inputs give the same result."),
         )
+        self.fields["priority"] = forms.TypedChoiceField(
+            label=_("Priority"),
+            choices=Run.Priority.choices,
+            coerce=int,
+            required=False,
+            empty_value=Run.Priority.NORMAL,  # type: ignore[arg-type]
+            initial=Run.Priority.NORMAL,
+            help_text=_("A free worker takes the highest first, among equals the oldest."),
+        )
+
+
+class RunFilterForm(forms.Form):
+    """Which runs a list shows; a value that there is not shows none of it and says so."""
+
+    campaign = forms.ModelChoiceField(
+        label=_("Campaign"), queryset=Campaign.objects.none(), to_field_name="slug", required=False
+    )
+    method = forms.ChoiceField(label=_("Method"), required=False)
+    status = forms.ChoiceField(label=_("State"), required=False)
+
+    def __init__(self, *args: Any, campaigns: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        everything = ("", _("all"))
+        self.fields["campaign"].queryset = campaigns  # type: ignore[attr-defined]
+        self.fields["campaign"].empty_label = _("all")  # type: ignore[attr-defined]
+        known = [(name, m.label) for name, m in methods.all_methods().items()]
+        self.fields["method"].choices = [everything, *known]  # type: ignore[attr-defined]
+        self.fields["status"].choices = [everything, *Run.Status.choices]  # type: ignore[attr-defined]
+
+    def apply(self, runs: Any) -> Any:
+        chosen = {name: value for name, value in self._chosen().items() if value}
+        return runs.filter(**chosen)
+
+    def query(self) -> str:
+        """What the links to other pages of the list carry along."""
+        chosen = self._chosen()
+        return urlencode({n: getattr(v, "slug", v) for n, v in chosen.items() if v})
+
+    def _chosen(self) -> dict[str, Any]:
+        self.is_valid()
+        return self.cleaned_data
 
 
 class _Choice(forms.ModelChoiceField):

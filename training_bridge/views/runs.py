@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -17,18 +18,27 @@ from feedback_types.settings_form import settings_form
 from training_bridge import methods, selectors, services
 from training_bridge.models import Run
 from training_bridge.views.common import flat, fragment, is_number, shown
-from training_bridge.views.forms import InputsForm, show_refusal
+from training_bridge.views.forms import InputsForm, RunFilterForm, show_refusal
 
-CURVES = 4
+QUEUE = 20  # of the queue that are shown
+# What one looks at first, in this order; whatever else a program tells follows.
+CURVES = ("loss", "reward", "kl", "accuracy", "held_out_accuracy", "tokens", "entropy", "margin")
+AT_ONCE = 6  # curves that are open; the others unfold
 
 
 @page
 def runs(request: HttpRequest) -> HttpResponse:
-    """Every run of my campaigns, newest first."""
+    """Every run of my campaigns, newest first; what waits stands above, in the order of the queue."""
+    mine = selectors.runs_for(request.user)
+    form = RunFilterForm(request.GET, campaigns=selectors.campaigns_for(request.user))
     context = {
         "campaigns": selectors.campaigns_for(request.user),
-        "shown": shown(request, selectors.runs_for(request.user)),
+        "queue": mine.filter(status=Run.Status.QUEUED).order_by("-priority", "created_at", "pk")[:QUEUE],
+        "shown": shown(request, form.apply(mine)),
+        "form": form,
+        "query": form.query(),
         "methods": methods.all_methods(),
+        "priorities": Run.Priority.choices,
     }
     return render(request, "training_bridge/runs.html", context)
 
@@ -48,12 +58,18 @@ def new_run(request: HttpRequest, slug: str) -> HttpResponse:
     posted = request.POST if request.method == "POST" else None
     start: dict[str, Any] = {}
     if clone is not None and clone.method == name and clone.campaign_id == campaign.pk:
-        start = {**{given: getattr(clone, f"{given}_id") for given in method.inputs}, "seed": clone.seed}
+        start = {
+            **{given: getattr(clone, f"{given}_id") for given in method.inputs},
+            "seed": clone.seed,
+            "priority": clone.priority,
+        }
     inputs = InputsForm(posted, method=method, campaign=campaign, initial=start or None)
     initial = method.parameters.model_validate(clone.config) if start and clone else None
     config = settings_form(method.parameters, posted, prefix="config", initial=initial)  # type: ignore[type-var]
     if posted is not None and inputs.is_valid() and config.is_valid():
-        given = {k: v for k, v in inputs.cleaned_data.items() if k != "seed" and v is not None}
+        given = {
+            k: v for k, v in inputs.cleaned_data.items() if k not in ("seed", "priority") and v is not None
+        }
         try:
             run = services.start_run(
                 campaign=campaign,
@@ -61,6 +77,7 @@ def new_run(request: HttpRequest, slug: str) -> HttpResponse:
                 method=name,
                 config=config.settings.model_dump() if config.settings else {},
                 seed=inputs.cleaned_data["seed"],
+                priority=inputs.cleaned_data["priority"],
                 **given,
             )
         except Invalid as refused:
@@ -86,6 +103,22 @@ def run_live(request: HttpRequest, run_id: Any) -> HttpResponse:
 
 
 @page(methods=["POST"])
+def resume_run(request: HttpRequest, run_id: Any) -> HttpResponse:
+    found = selectors.run_for(request.user, run_id)
+    services.resume_run(run=found, actor=request.user)  # type: ignore[arg-type]
+    return redirect("run", found.pk)
+
+
+@page(methods=["POST"])
+def set_run_priority(request: HttpRequest, run_id: Any) -> HttpResponse:
+    found = selectors.run_for(request.user, run_id)
+    raw = request.POST.get("priority", "")
+    priority: Any = int(raw) if raw in {str(value) for value in Run.Priority.values} else raw
+    services.set_priority(run=found, actor=request.user, priority=priority)  # type: ignore[arg-type]
+    return redirect("runs")
+
+
+@page(methods=["POST"])
 def cancel_run(request: HttpRequest, run_id: Any) -> HttpResponse:
     found = selectors.run_for(request.user, run_id)
     services.cancel_run(run=found, actor=request.user)  # type: ignore[arg-type]
@@ -94,13 +127,17 @@ def cancel_run(request: HttpRequest, run_id: Any) -> HttpResponse:
 
 def _context(found: Run) -> dict[str, Any]:
     method = methods.all_methods().get(found.method)
+    drawn = curves(found)
     return {
         "run": found,
         "job": found,
         "method": method,
         "progress": selectors.progress_of(found),
         "live_url": reverse("run_live", args=[found.pk]),
-        "curves": curves(found),
+        "curves": drawn[:AT_ONCE],
+        "further_curves": drawn[AT_ONCE:],
+        "samples": samples(found),
+        "can_resume": found.status in (Run.Status.CANCELLED, Run.Status.FAILED),
         "numbers": flat(found.metrics),
         "parameters": parameters(found, method),
         "attributes": methods.attributes_of(found).rows(),
@@ -126,20 +163,36 @@ def parameters(found: Run, method: methods.Method | None) -> list[dict[str, Any]
 
 
 def curves(found: Run) -> list[Any]:
-    """A plot for each number that the program told at least twice, the first few of them; the loss comes first."""
-    names = [n for n in {k: None for p in found.curve for k in p} if n not in ("step", "stage")]
-    names.sort(key=lambda n: (n != "loss", "loss" not in n))
+    """A plot for each number that the program told at least twice; those that one looks at first come first."""
     drawn: list[Any] = []
-    for name in names:
+    for name in curve_names([found]):
         stages: dict[str, list[tuple[float, float]]] = {}
         for point in found.curve:
             if is_number(point.get(name)):
                 stages.setdefault(point.get("stage") or "", []).append((point["step"], point[name]))
         series = [plots.Series(stage or name, points) for stage, points in stages.items() if len(points) > 1]
-        if series and len(drawn) < CURVES:
-            drawn.append(
-                plots.line(
-                    series, title=name.replace("_", " "), x_label=_("step"), y_label=name.replace("_", " ")
-                )
-            )
+        if series:
+            drawn.append(curve_plot(name, series))
     return drawn
+
+
+def curve_names(runs: Iterable[Run]) -> list[str]:
+    names = {k: None for r in runs for p in r.curve for k in p if k not in ("step", "stage")}
+    order = {name: place for place, name in enumerate(CURVES)}
+    return sorted(names, key=lambda n: order.get(n, len(order)))
+
+
+def curve_plot(name: str, series: Sequence[plots.Series]) -> Any:
+    label = name.replace("_", " ").replace("/", " · ")
+    return plots.line(series, title=label, x_label=_("step"), y_label=label)
+
+
+def samples(found: Run) -> list[dict[str, Any]]:
+    """Prompt by prompt, what the policy answered at each step that was kept."""
+    by_prompt: dict[str, list[dict[str, Any]]] = {}
+    for row in found.samples:
+        by_prompt.setdefault(row["prompt"], []).append(row)
+    return [
+        {"prompt": prompt, "answers": sorted(rows, key=lambda r: r["step"])}
+        for prompt, rows in by_prompt.items()
+    ]

@@ -166,6 +166,9 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "run": (research_object(200), None, {}),
     "run_live": (research_object(200), None, {}),
     "cancel_run": (None, research_object(302), {}),
+    "resume_run": (None, research_object(409), {}),  # it is still queued; test_queue.py resumes one
+    "set_run_priority": (None, research_object(302), {"priority": "1"}),
+    "compare_runs": (signed_in(422), None, {}),  # two must be named; test_queue.py names them
     "new_run": (researchers(200), researchers(200), {}),
     "models": (signed_in(200), None, {}),
     "model": (research_object(200), None, {}),
