@@ -17,7 +17,7 @@ from annotation.submissions.stated import reward_of
 from training_bridge.methods.attributes import Attributes, feedback_behind
 from training_bridge.methods.base import Inputs, Method
 from training_bridge.models import Run, Snapshot
-from training_bridge.policy.config import OnlineParameters, RLOOParameters
+from training_bridge.policy.config import RewardedParameters, RLOOParameters
 
 
 def a_reward(parameters: Any, inputs: Inputs) -> Iterator[str]:
@@ -50,7 +50,7 @@ def write_stated_reward(run: Run, directory: Path) -> dict[str, Any]:
     return {"stated_reward": "stated_reward.json"}
 
 
-def attributes(parameters: OnlineParameters, inputs: Inputs, usual: Attributes) -> Attributes:
+def attributes(parameters: RewardedParameters, inputs: Inputs, usual: Attributes) -> Attributes:
     if parameters.stated_reward:
         return replace(usual, reward="stated")
     if parameters.reward:

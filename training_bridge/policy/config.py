@@ -223,7 +223,7 @@ class DPOParameters(RefreshParameters):
     )
 
 
-class OnlineParameters(RefreshParameters):
+class RewardedParameters(RefreshParameters):
     """Of the methods in which the policy answers and a reward scores."""
 
     reward: str = Field(
@@ -238,7 +238,6 @@ class OnlineParameters(RefreshParameters):
         description="Number of a feedback row in which somebody stated a reward (a proxy), which then stands in for the "
         "reward model; 0 for none.",
     )
-    steps: int = Field(default=40, ge=1, title="Steps", description="Optimiser steps, each on fresh answers.")
     prompts: int = Field(
         default=8, ge=1, title="Prompts a step", description="Prompts that are answered in each step."
     )
@@ -257,6 +256,10 @@ class OnlineParameters(RefreshParameters):
         title="Held-out prompts",
         description="Prompts not learned on that are answered before and after, to see what the reward says; 0 for none.",
     )
+
+
+class OnlineParameters(RewardedParameters):
+    steps: int = Field(default=40, ge=1, title="Steps", description="Optimiser steps, each on fresh answers.")
 
 
 class RLOOParameters(OnlineParameters):
@@ -283,6 +286,59 @@ class GRPOParameters(OnlineParameters):
         lt=1,
         title="Clip",
         description="How far the probability of a token may move in one round of answers, as a ratio.",
+    )
+
+
+class OnlineDPOParameters(RewardedParameters):
+    adapter: Literal["full", "lora", "dora"] = Field(
+        default="full",
+        title="What is trained",
+        description="All weights, or low-rank adapters that are merged after each iteration.",
+    )
+    iterations: int = Field(
+        default=6,
+        ge=1,
+        le=1000,
+        title="Iterations",
+        description="Times the policy answers, the reward ranks its answers, and the policy learns from the pairs.",
+    )
+    prompts: int = Field(
+        default=64,
+        ge=1,
+        title="Prompts an iteration",
+        description="Prompts that are answered in each iteration.",
+    )
+    answers: int = Field(
+        default=4,
+        ge=2,
+        le=64,
+        title="Answers a prompt",
+        description="Of which a better and a worse one are taken.",
+    )
+    pairing: Literal["best_worst", "bradley_terry"] = Field(
+        default="best_worst",
+        title="Pairs",
+        description="The best answer to a prompt against the worst; or two at random, the better one drawn with the "
+        "probability that the reward gives it (Bradley-Terry), which keeps close calls close.",
+    )
+    reference: Literal["parent", "previous"] = Field(
+        default="previous",
+        title="Held to",
+        description="The policy of the iteration before, so that it may go on moving; or the one that the run starts from.",
+    )
+    batch: int = Field(default=8, ge=1, title="Pairs a step", description="Pairs per optimiser step.")
+    passes: int = Field(default=1, ge=1, le=20, title="Passes", description="Over the pairs of an iteration.")
+    supervised: float = Field(
+        default=0.1,
+        ge=0,
+        title="Supervised share",
+        description="Weight of the likelihood of the better answers beside the preference loss.",
+    )
+    checkpoint_steps: int = Field(
+        default=1,
+        ge=1,
+        title="Checkpoint every",
+        description="Optimiser steps between checkpoints, which are made between iterations.",
     )
 
 

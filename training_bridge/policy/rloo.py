@@ -32,7 +32,7 @@ from trl import RLOOConfig, RLOOTrainer
 
 from feedback_types import registry
 from training_bridge.policy.chat import content_of, prompt_ids
-from training_bridge.policy.config import OnlineParameters, RLOOParameters, source
+from training_bridge.policy.config import RewardedParameters, RLOOParameters, source
 from training_bridge.policy.online import train_online
 from training_bridge.policy.prompts import Prompt, of_snapshot, read_prompts
 from training_bridge.policy.tastes import TASTES
@@ -60,7 +60,7 @@ def rloo(run: RunDirectory) -> dict[str, Any]:
     return train_online(run, RLOOParameters, Trainer, config, RATES, "rloo")
 
 
-def reward_function(run: RunDirectory, settings: OnlineParameters) -> Any:
+def reward_function(run: RunDirectory, settings: RewardedParameters) -> Any:
     """What scores the answers: called with prompts and completions, returns a number for each. Raises Problem."""
     if run.config.get("stated_reward"):
         return stated_reward(run)

@@ -91,6 +91,10 @@ class Follow(TrainerCallback):
 
     def __init__(self, run: RunDirectory, stage: str, every: int = 1):
         self.run, self.stage, self.every = run, stage, every
+        self.begun, self.steps = (
+            0,
+            0,
+        )  # steps of earlier trainers of this run, and of all of them; 0: there is one
         self.history: list[dict[str, float]] = []
 
     def on_log(
@@ -106,13 +110,14 @@ class Follow(TrainerCallback):
             return
         if not math.isfinite(metrics["loss"]) or not math.isfinite(metrics.get("gradient_norm", 0.0)):
             raise Problem(
-                f"Training broke at step {state.global_step}: the loss is {metrics['loss']}.",
+                f"Training broke at step {self.begun + state.global_step}: the loss is {metrics['loss']}.",
                 "Lower the learning rate, or raise beta; the last checkpoint is from before.",
             )
-        self.history.append({"step": state.global_step, **metrics})
-        self.run.report(step=state.global_step, steps=state.max_steps, stage=self.stage, metrics=metrics)
+        step, steps = self.begun + state.global_step, self.steps or state.max_steps
+        self.history.append({"step": step, **metrics})
+        self.run.report(step=step, steps=steps, stage=self.stage, metrics=metrics)
         shown = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
-        log.info("step %d of %d: %s", state.global_step, state.max_steps, shown)
+        log.info("step %d of %d: %s", step, steps, shown)
 
     def summary(self) -> dict[str, Any]:
         """The first and the last tenth of the steps of this attempt, averaged, for metrics.json."""
@@ -204,10 +209,13 @@ def batches(size: int, at_once: int = 0) -> dict[str, Any]:
     return {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": share // at_once}
 
 
-def train(trainer: Any, run: RunDirectory) -> None:
-    """Train from the newest checkpoint, if any. Raises Stopped after saving when the program was asked to stop."""
+def train(trainer: Any, run: RunDirectory, *, resume: bool = True) -> None:
+    """Train, from the newest checkpoint if there is one and `resume`.
+
+    Raises Stopped after saving when the program was asked to stop.
+    """
     trainer.remove_callback(PrinterCallback)  # it prints what Follow tells already
-    newest = run.newest_checkpoint()
+    newest = run.newest_checkpoint() if resume else None
     if newest is not None:
         log.info("Going on from %s", newest.name)
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
@@ -221,30 +229,44 @@ def save_policy(
 
     Returns the model as it is after training.
     """
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if settings.adapter in ("lora", "dora"):
-        model = model.merge_and_unload()
+    state = trainer.accelerator.get_state_dict(trainer.model) if settings.adapter == "full" else None
+    return write_policy(merged(trainer, settings), state, tokenizer, run, settings, dtype)
+
+
+def write_policy(
+    model: Any,
+    state: Mapping[str, torch.Tensor] | None,
+    tokenizer: Any,
+    run: RunDirectory,
+    settings: LearningParameters,
+    dtype: torch.dtype,
+) -> Any:
+    """As `save_policy`, of a model that no trainer holds; `state` are its weights where they are spread over processes."""
     for name, weights in model.named_parameters():
         if not torch.isfinite(weights).all():
             raise Problem(
                 f"Training broke: {name} holds numbers that are none.",
                 "Lower the learning rate, or raise beta.",
             )
-    state = trainer.accelerator.get_state_dict(trainer.model) if settings.adapter == "full" else None
     if settings.adapter == "prompt":
         save_soft_prompt(model, tokenizer, run, settings)
-        shutil.rmtree(run.path / "trl", ignore_errors=True)
-        return model.eval()
-    need = sum(p.numel() for p in model.parameters()) * dtype.itemsize
-    with run.result(need_bytes=need) as folder:
-        if run.writes:
-            weights = state if state is not None else model.state_dict()
-            model.config.dtype = dtype
-            model.save_pretrained(folder, state_dict={name: w.to(dtype) for name, w in weights.items()})
-            tokenizer.save_pretrained(folder)
-            write_lineage(folder, run, kind="policy", settings=settings)
+    else:
+        need = sum(p.numel() for p in model.parameters()) * dtype.itemsize
+        with run.result(need_bytes=need) as folder:
+            if run.writes:
+                kept = state if state is not None else model.state_dict()
+                model.config.dtype = dtype
+                model.save_pretrained(folder, state_dict={name: w.to(dtype) for name, w in kept.items()})
+                tokenizer.save_pretrained(folder)
+                write_lineage(folder, run, kind="policy", settings=settings)
     shutil.rmtree(run.path / "trl", ignore_errors=True)
     return model.eval()
+
+
+def merged(trainer: Any, settings: LearningParameters) -> Any:
+    """The trained model, low-rank adapters merged into it."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    return model.merge_and_unload() if settings.adapter in ("lora", "dora") else model
 
 
 def save_soft_prompt(model: Any, tokenizer: Any, run: RunDirectory, settings: LearningParameters) -> None:
