@@ -65,6 +65,7 @@ class RunSchema(s.Serializer):
     parent = s.IntegerField(allow_null=True)  # type: ignore[assignment]
     baseline = s.IntegerField(allow_null=True)
     reward_model = s.IntegerField(allow_null=True)
+    compared_with = s.IntegerField(allow_null=True)
     attempt = s.IntegerField()
     progress = s.JSONField(allow_null=True)
     metrics = s.JSONField(allow_null=True)
@@ -85,6 +86,7 @@ class NewRunSchema(s.Serializer):
     parent = s.IntegerField(required=False)  # type: ignore[assignment]
     baseline = s.IntegerField(required=False)
     reward_model = s.IntegerField(required=False)
+    compared_with = s.IntegerField(required=False)
     prompts_from = s.IntegerField(required=False, help_text="Number of a round.")
 
 
@@ -196,6 +198,7 @@ def _run(found: Run) -> dict[str, Any]:
         "parent": found.parent_id,
         "baseline": found.baseline_id,
         "reward_model": found.reward_model_id,
+        "compared_with": found.compared_with_id,
         "attempt": found.attempt,
         "progress": found.progress,
         "metrics": found.metrics,

@@ -156,6 +156,9 @@ class Run(Job):
     baseline = models.ForeignKey(
         Checkpoint, on_delete=models.PROTECT, null=True, related_name="+"
     )  # the policy it compares with
+    compared_with = models.ForeignKey(
+        Checkpoint, on_delete=models.PROTECT, null=True, related_name="+"
+    )  # another reward model
     prompts_from = models.ForeignKey(
         "training_bridge.Round", on_delete=models.PROTECT, null=True, related_name="+"
     )

@@ -61,9 +61,9 @@ def execute(run_id: str) -> bool:
     claim = runs.claim_run(run_id)
     if claim is None:
         return False
-    run = Run.objects.select_related("snapshot", "parent", "baseline", "reward_model", "prompts_from").get(
-        pk=run_id
-    )
+    run = Run.objects.select_related(
+        "snapshot", "parent", "baseline", "reward_model", "compared_with", "prompts_from"
+    ).get(pk=run_id)
     try:
         with claim.beating():
             Attempt(run, claim).go()
@@ -121,7 +121,8 @@ class Attempt:
                     % {"hash": snapshot.short, "file": name, "fault": fault},
                     _("Take the snapshot again, or bring the file back from a backup."),
                 )
-        for checkpoint in (self.run.parent, self.run.baseline, self.run.reward_model):
+        run = self.run
+        for checkpoint in (run.parent, run.baseline, run.reward_model, run.compared_with):
             if checkpoint is not None and (fault := checkpoints.damage(checkpoint)):
                 raise Refused(fault, _("Bring the files back from a backup, or train it again."))
 
@@ -139,6 +140,7 @@ class Attempt:
             "parent": _place(run.parent),
             "baseline": _place(run.baseline),
             "reward_model": _place(run.reward_model),
+            "compared_with": _place(run.compared_with),
         }
         if earlier := self.earlier():
             config["resume_from"] = str(earlier)

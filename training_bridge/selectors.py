@@ -111,7 +111,14 @@ def others_of(found: Snapshot, limit: int = 12) -> QuerySet[Snapshot]:
 
 def run_for(user: Any, run_id: Any) -> Run:
     runs = Run.objects.filter(campaign__in=campaigns_for(user).values("pk")).select_related(
-        "campaign", "created_by", "snapshot", "parent", "baseline", "reward_model", "prompts_from"
+        "campaign",
+        "created_by",
+        "snapshot",
+        "parent",
+        "baseline",
+        "reward_model",
+        "compared_with",
+        "prompts_from",
     )
     return _one(runs, run_id, _("There is no such run for you."))
 

@@ -28,6 +28,7 @@ INPUTS: Mapping[str, Any] = {
     "parent": gettext_lazy("Policy to start from"),
     "baseline": gettext_lazy("Policy to compare with"),
     "reward_model": gettext_lazy("Reward model"),
+    "compared_with": gettext_lazy("Reward model to compare with"),
     "prompts_from": gettext_lazy("Prompts of round"),
 }
 
@@ -40,11 +41,14 @@ class Inputs:
     parent: Checkpoint | None = None
     baseline: Checkpoint | None = None
     reward_model: Checkpoint | None = None
+    compared_with: Checkpoint | None = None
     prompts_from: Round | None = None
 
     @classmethod
     def of(cls, run: Run) -> Inputs:
-        return cls(run.snapshot, run.parent, run.baseline, run.reward_model, run.prompts_from)
+        return cls(
+            run.snapshot, run.parent, run.baseline, run.reward_model, run.compared_with, run.prompts_from
+        )
 
 
 @dataclass(frozen=True)

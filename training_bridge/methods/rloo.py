@@ -23,11 +23,11 @@ from training_bridge.policy.config import RewardedParameters, RLOOParameters
 def a_reward(parameters: Any, inputs: Inputs) -> Iterator[str]:
     if inputs.reward_model is None and not parameters.reward and not parameters.stated_reward:
         yield _("A reward is needed: choose a reward model, or name a reward function in the settings.")
-    if parameters.stated_reward and _stated(parameters.stated_reward, inputs.snapshot) is None:
+    if parameters.stated_reward and stated_row(parameters.stated_reward, inputs.snapshot) is None:
         yield _("Feedback %(n)d states no reward in this campaign.") % {"n": parameters.stated_reward}
 
 
-def _stated(number: int, snapshot: Snapshot | None) -> Feedback | None:
+def stated_row(number: int, snapshot: Snapshot | None) -> Feedback | None:
     """The row, if it is of the snapshot's campaign and states a reward."""
     rows = Feedback.objects.filter(pk=number, submission__campaign=snapshot.campaign_id if snapshot else None)
     row = rows.first()
@@ -42,7 +42,7 @@ def _stated(number: int, snapshot: Snapshot | None) -> Feedback | None:
 
 def write_stated_reward(run: Run, directory: Path) -> dict[str, Any]:
     """stated_reward.json, the row that states the reward, for a program that has no database."""
-    row = _stated(run.config.get("stated_reward") or 0, run.snapshot)
+    row = stated_row(run.config.get("stated_reward") or 0, run.snapshot)
     if row is None:
         return {}
     stated = {"id": row.pk, "type": row.type, "version": row.version, "payload": row.payload}

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from training_bridge.policy.chat import Messages, end_ids, prompt_ids, text_of
+from training_bridge.policy.chat import Messages, continuation_ids, end_ids, text_of
 from training_bridge.policy.config import SamplingParameters
 from training_bridge.programs import Problem
 
@@ -43,6 +43,9 @@ class Sampling:
 class Request:
     key: str  # names the random stream
     messages: Messages
+    begun: str = (
+        ""  # an answer's beginning that the policy goes on from; what it writes is the continuation alone
+    )
 
 
 @dataclass
@@ -65,9 +68,10 @@ class Sampler:
         self.ends = end_ids(model, tokenizer)
         self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
 
-    def room(self, messages: Messages) -> int:
+    def room(self, messages: Messages, begun: str = "") -> int:
         """How many tokens an answer may have, or fewer where the context ends; below 1 the prompt is too long."""
-        return min(self.sampling.max_tokens, self.context - len(prompt_ids(self.tokenizer, messages)))
+        used = len(continuation_ids(self.tokenizer, messages, begun))
+        return min(self.sampling.max_tokens, self.context - used)
 
     @torch.inference_mode()
     def sample(self, requests: Sequence[Request], *, seed: int) -> list[Generated]:
@@ -76,9 +80,9 @@ class Sampler:
         Requests with the same messages share the run over their prompt. Raises: Problem for a prompt longer than the
         context, or when the model gives numbers that are none.
         """
-        prompts = [tuple(prompt_ids(self.tokenizer, request.messages)) for request in requests]
+        prompts = [tuple(continuation_ids(self.tokenizer, r.messages, r.begun)) for r in requests]
         unique = list(dict.fromkeys(prompts))
-        rooms = [self.room(request.messages) for request in requests]
+        rooms = [self.room(request.messages, request.begun) for request in requests]
         answers = [Generated("") for _ in requests]
         if not requests:
             return answers

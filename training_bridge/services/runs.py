@@ -44,7 +44,7 @@ def start_run(
 ) -> Run:
     """Queue a run; on commit a worker is woken for it.
 
-    `inputs` are those of methods.INPUTS: snapshot, parent, baseline, reward_model, prompts_from. Raises Invalid naming the
+    `inputs` are those of methods.INPUTS: snapshot, parent, baseline, reward_model, compared_with, prompts_from. Raises Invalid naming the
     setting or input that is wrong, or saying how much data is needed and how much there is.
     """
     chosen = methods.get(method)
@@ -105,8 +105,10 @@ def _check_owner(campaign: Campaign, inputs: methods.Inputs) -> None:
         given = getattr(inputs, name)
         if given is not None and given.kind != Checkpoint.Kind.POLICY:
             fields[name] = [_("This is not a policy.")]
-    if inputs.reward_model is not None and inputs.reward_model.kind != Checkpoint.Kind.REWARD_MODEL:
-        fields["reward_model"] = [_("This is not a reward model.")]
+    for name in ("reward_model", "compared_with"):
+        given = getattr(inputs, name)
+        if given is not None and given.kind != Checkpoint.Kind.REWARD_MODEL:
+            fields[name] = [_("This is not a reward model.")]
     if fields:
         raise Invalid(_("This run cannot use what it was given."), fields=fields)
 

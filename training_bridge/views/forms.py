@@ -147,6 +147,7 @@ class InputsForm(forms.Form):
             "parent": policies.order_by("-pk"),
             "baseline": policies.order_by("-pk"),
             "reward_model": campaign.checkpoints.filter(kind=Checkpoint.Kind.REWARD_MODEL).order_by("-pk"),
+            "compared_with": campaign.checkpoints.filter(kind=Checkpoint.Kind.REWARD_MODEL).order_by("-pk"),
             "prompts_from": Round.objects.filter(campaign=campaign).order_by("-number"),
         }
         for name in method.inputs:

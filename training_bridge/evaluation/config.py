@@ -1,0 +1,59 @@
+"""What the evaluation programs are told, each number with its sentence. Imports no torch: a page makes its form from it.
+
+`config.json` of a run directory is as in `reward_model/config.py`:
+
+    {"method": "distance", "seed": 1, "reward_model": {"path": …}, "compared_with": {"path": …}, "parent": {"path": …},
+     "snapshot": {"path": …, "sha256": …}, "parameters": {"prompts": 100}}
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from training_bridge.policy.config import SamplingParameters
+
+
+class AnswersParameters(SamplingParameters):
+    """Prompts and a mixture of answers to each: from policies, and from the snapshot."""
+
+    prompts: int = Field(
+        default=100, ge=2, title="Prompts", description="At most so many, spread over what there is."
+    )
+    answers: int = Field(
+        default=8,
+        ge=0,
+        le=256,
+        title="Answers a prompt",
+        description="Of each policy that is given, beside those of the snapshot. 8 at least in all is a good number.",
+    )
+    batch: int = Field(default=64, ge=1, title="Batch", description="Answers written at once; bounds memory.")
+
+
+class DistanceParameters(AnswersParameters):
+    tastes: list[str] = Field(
+        default=[],
+        title="Tastes",
+        description="Rewards to compare with, by name, such as warm or short.",
+    )
+    stated_reward: int = Field(
+        default=0,
+        ge=0,
+        title="Stated reward",
+        description="Number of a feedback row in which somebody stated a reward (a proxy), to compare with; 0 for none.",
+    )
+    stepped: int = Field(
+        default=2,
+        ge=0,
+        title="Answers in steps",
+        description="So many answers to each prompt are also compared step by step (STARC-VAL, EPIC, DARD); 0 for none.",
+    )
+    steps: int = Field(
+        default=3, ge=2, le=50, title="Steps", description="Each of these answers is cut into so many steps."
+    )
+    continuations: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        title="Continuations",
+        description="Times that the policy goes on from the beginning of each step. More is less noise.",
+    )
