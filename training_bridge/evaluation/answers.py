@@ -99,9 +99,9 @@ def gather(
         for request, text in zip(requests, sample(sampler, requests, settings, run, seed), strict=True):
             written[request.key.split("/", 1)[1].rpartition("/")[0]].append((text, name))
     if run.config.get("snapshot"):
-        for prompt, texts in responses_of_snapshot(source(run.config, "snapshot")[0]).items():
-            if prompt in written:
-                written[prompt] += [(text, "snapshot") for text in texts]
+        for number, texts in responses_of_snapshot(source(run.config, "snapshot")[0]).items():
+            if number in written:
+                written[number] += [(text, "snapshot") for text in texts]
     asked = []
     for prompt in prompts:
         messages = tuple(Message(m["role"], m["content"]) for m in prompt.messages)

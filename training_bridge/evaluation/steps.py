@@ -1,8 +1,8 @@
 """Answers in steps: what a reward makes of each step under STARC-VAL, EPIC and DARD.
 
-A step is a stretch of the text between two cuts; a context is a prompt with the beginning of an answer. From every context
-the reference policy goes on several times. All rewards see the same continuations, so equal rewards are at distance 0 however
-few there are.
+A step is a stretch of the text between two cuts; a context is a prompt with the beginning of an answer. From every
+context the reference policy goes on several times. All rewards see the same continuations, so equal rewards are at
+distance 0 however few there are.
 
     VAL    mean reward of texts continued from s a, less that of texts continued from s; at the end of a text its own reward
     EPIC   r(s, a) + E[r(s a, A) - r(s, A)], A a step taken from any answer to any prompt: text that stands where it does not
@@ -14,6 +14,7 @@ where r(s, a) = score(s a) - score(s), and a whole text has its final reward and
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ def step_through(
     for number, row in enumerate(asked):
         for text in rng.sample(row.texts, min(settings.stepped, len(row.texts))):
             places = cut(text.text, settings.steps)
-            everywhere += [text.text[a:b] for a, b in zip(places, places[1:], strict=False)]
+            everywhere += [text.text[a:b] for a, b in itertools.pairwise(places)]
             width = max(1, len(text.text) // settings.steps)
             contexts = [
                 Context(Text(text.prompt, text.text[:place]), place == len(text.text), width)
@@ -140,7 +141,10 @@ def forms_of(judge: Judge, answers: Sequence[Stepped]) -> dict[str, list[list[fl
     finals, scores = iter(judge.rewards(whole)), iter(judge.scores(texts, offsets))
     found: dict[str, list[list[float]]] = {name: [] for name in FORMS}
     for answer in answers:
-        expected, one_on, two_on, strange_on = [], [], [], []
+        expected: list[float] = []
+        one_on: list[float] = []
+        two_on: list[float] = []
+        strange_on: list[float] = []
         for context in answer.contexts:
             if context.ends:
                 end = next(finals)

@@ -44,8 +44,8 @@ def start_run(
 ) -> Run:
     """Queue a run; on commit a worker is woken for it.
 
-    `inputs` are those of methods.INPUTS: snapshot, parent, baseline, reward_model, compared_with, prompts_from. Raises Invalid naming the
-    setting or input that is wrong, or saying how much data is needed and how much there is.
+    `inputs` are those of methods.INPUTS: snapshot, parent, baseline, reward_model, compared_with, prompts_from.
+    Raises Invalid naming the setting or input that is wrong, or saying how much data is needed and how much there is.
     """
     chosen = methods.get(method)
     parameters = chosen.read(config)

@@ -18,6 +18,7 @@ from feedback_types.settings_form import settings_form
 from training_bridge import methods, selectors, services
 from training_bridge.models import Run
 from training_bridge.views.common import flat, fragment, is_number, shown
+from training_bridge.views.findings import sections_of
 from training_bridge.views.forms import InputsForm, RunFilterForm, show_refusal
 
 QUEUE = 20  # of the queue that are shown
@@ -139,6 +140,7 @@ def _context(found: Run) -> dict[str, Any]:
         "samples": samples(found),
         "can_resume": found.status in (Run.Status.CANCELLED, Run.Status.FAILED),
         "numbers": flat(found.metrics),
+        "findings": sections_of(found),
         "parameters": parameters(found, method),
         "attributes": methods.attributes_of(found).rows(),
         "checkpoints": found.checkpoints.all(),

@@ -36,9 +36,12 @@ class Shaped:
 
     def scores(self, texts, offsets):
         return [
-            [2.5 * (score + len(text.prompt[-1].content) + (7 * offset) % 5) for score, offset in zip(row, places, strict=True)]
-            for row, places, text in zip(self.of.scores(texts, offsets), offsets, texts, strict=True)
-        ]  # fmt: skip
+            [
+                2.5 * (score + len(t.prompt[-1].content) + (7 * at) % 5)
+                for score, at in zip(row, places, strict=True)
+            ]
+            for row, places, t in zip(self.of.scores(texts, offsets), offsets, texts, strict=True)
+        ]
 
 
 PROMPTS = [f"Tell me about otters, {'please ' * i}now." for i in range(8)]
@@ -107,8 +110,8 @@ def test_forms_by_hand():
         Context(Text(p, "aa bb"), True, 2),
     ]
     found = forms_of(FunctionJudge(lambda text: float(len(text))), [Stepped(0, contexts)])
-    # VAL: expected lengths 8, 8, then 5. EPIC: 1, 6, 5. DARD: two steps on from the prompt "cc dd", one on from "aa" "aa ff";
-    # two on from "aa" all 8, the end 5.
+    # VAL: expected lengths 8, 8, then 5. EPIC: 1, 6, 5. DARD: "cc dd" after the prompt, "aa ff" after "aa",
+    # all of "aa ff gg" after two steps, and the end.
     assert found == {"val": [[0.0, -3.0]], "epic": [[5.0, -1.0]], "dard": [[0.0, -3.0]]}
 
 

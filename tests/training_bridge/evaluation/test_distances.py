@@ -35,7 +35,7 @@ def test_a_number_of_the_prompt_and_a_scale_are_not_seen():
 
 
 def test_the_interval_covers_the_truth_and_narrows_with_prompts():
-    """rho = 0.8 in the population, so D = sqrt(0.1); nine intervals of ten or more hold it, and 4 times the prompts halve it."""
+    """rho = 0.8 in the population, D = sqrt(0.1): nine intervals of ten or more hold it, 4 times the prompts halve it."""
     truth = math.sqrt(0.1)
 
     def interval(prompts, seed):

@@ -1,0 +1,115 @@
+"""What evaluations found, on the page of their run; and the second reward model that a run may be given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotation.errors import Invalid
+from tests.training_bridge.world import World
+from training_bridge.models import Checkpoint, Run
+from training_bridge.services import start_run
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("toys", "valkey")]
+
+INTERVAL = {"value": 0.313, "low": 0.25, "high": 0.4, "correlation": 0.8, "prompts": 9, "numbers": 72}
+UNKNOWN = {"value": None, "low": None, "high": None, "correlation": None, "prompts": 9, "numbers": 72}
+DISTANCE = {
+    "prompts": 9, "answers": 72, "judges": ["reward_model", "short"],
+    "distances": [
+        {"between": ["reward_model", "short"], "centred_return": INTERVAL, "val": INTERVAL, "epic": UNKNOWN, "dard": None}
+    ],
+    "by_source": [{"between": ["reward_model", "short"], "source": "parent", **INTERVAL}],
+    "furthest": [
+        {"prompt": "Why?", "text": "<b>Because</b>", "source": "parent", "rewards": {"reward_model": 1.25, "short": -2.0}}
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def world() -> World:
+    return World(n_prompts=2)
+
+
+@pytest.fixture
+def page_of(world: World) -> Any:
+    """The page of a finished run with these metrics, as a researcher sees it."""
+    client = Client()
+    client.force_login(world.researcher, backend="django.contrib.auth.backends.ModelBackend")
+
+    def page(method: str, metrics: Any) -> str:
+        run = Run.objects.create(
+            campaign=world.campaign, method=method, status="succeeded", metrics=metrics, code_revision="test"
+        )
+        answer = client.get(reverse("run", args=[run.pk]))
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return page
+
+
+def model(world: World, kind: str = "reward_model", name: str = "m") -> Checkpoint:
+    return Checkpoint.objects.create(kind=kind, name=name, path="/nowhere", campaign=world.campaign)
+
+
+@pytest.mark.parametrize("metrics", [{}, {"distances": []}, {"distances": [{"between": ["a", "b"]}]}])
+def test_numbers_that_are_missing_are_left_out(page_of: Any, metrics: Any) -> None:
+    assert "distance" in page_of("distance", metrics).lower()
+
+
+def test_distances_as_plots_and_numbers(page_of: Any) -> None:
+    page = page_of("distance", DISTANCE)
+    assert page.count("<figure") == 2  # centred return and VAL; the others have no value
+    assert "0.313" in page and "0.25" in page and "0.4" in page and "0.80" in page
+    assert "reward model – short" in page and "-2.0" in page
+    assert "&lt;b&gt;Because" in page and "<b>Because" not in page
+
+
+def test_a_distance_needs_two_rewards_and_answers(world: World) -> None:
+    first, second = model(world), model(world, name="n")
+    with pytest.raises(Invalid, match="between two rewards"):
+        start_run(campaign=world.campaign, actor=None, method="distance", reward_model=first)
+    with pytest.raises(Invalid, match="no answers"):
+        start_run(
+            campaign=world.campaign, actor=None, method="distance", reward_model=first, compared_with=second
+        )
+    policy = model(world, "policy")
+    run = start_run(
+        campaign=world.campaign,
+        actor=None,
+        method="distance",
+        reward_model=first,
+        compared_with=second,
+        parent=policy,
+    )
+    assert (run.compared_with, run.config["answers"]) == (second, 8)
+    with pytest.raises(Invalid) as refused:
+        start_run(
+            campaign=world.campaign,
+            actor=None,
+            method="distance",
+            reward_model=first,
+            compared_with=policy,
+            parent=policy,
+        )
+    assert "compared_with" in refused.value.fields
+
+
+def test_a_foreign_model_is_no_model_to_compare_with(world: World) -> None:
+    elsewhere = model(World("elsewhere", n_prompts=0))
+    with pytest.raises(Invalid) as refused:
+        start_run(
+            campaign=world.campaign, actor=None, method="distance", reward_model=model(world), compared_with=elsewhere,
+            parent=model(world, "policy"),
+        )  # fmt: skip
+    assert list(refused.value.fields) == ["compared_with"]
+
+
+def test_the_form_asks_for_a_second_reward_model(world: World) -> None:
+    client = Client()
+    client.force_login(world.researcher, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.get(reverse("new_run", args=[world.slug]) + "?method=distance").content.decode()
+    assert "Reward model to compare with" in page and "Continuations" in page

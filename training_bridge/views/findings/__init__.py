@@ -1,0 +1,43 @@
+"""What an evaluation found, for the page of its run: one module for each method that has something to show.
+
+A module is called like its method and has `sections(run) -> list[Section]`, made from the run's metrics. Adding one is
+adding a file; numbers that are missing in a run of another version are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from training_bridge.models import Run
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text; the first column names the row, the others are right-aligned numbers unless `is_text`."""
+
+    title: Any
+    head: Sequence[Any]
+    rows: Sequence[Sequence[Any]]
+    is_text: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, what the numbers mean, and figures (SVG with its own table) or tables."""
+
+    title: Any
+    words: Any = ""
+    figures: Sequence[Any] = ()
+    tables: Sequence[Table] = field(default_factory=tuple)
+
+
+def sections_of(run: Run) -> list[Section]:
+    """Nothing while the run has no metrics, or for a method without a module."""
+    if not run.metrics or not run.method.isidentifier() or find_spec(f"{__name__}.{run.method}") is None:
+        return []
+    found: list[Section] = import_module(f"{__name__}.{run.method}").sections(run)
+    return found
