@@ -6,7 +6,15 @@ from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.endpoints.models import Endpoint
 from annotation.generation.models import Candidates, Generation, Live
 from annotation.items.models import Item, ItemResponse, Prompt, Response
-from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, SignInLink, User
+from annotation.people.models import (
+    ApiToken,
+    AuditEvent,
+    Invitation,
+    Membership,
+    PersonErasure,
+    SignInLink,
+    User,
+)
 from annotation.submissions.models import Feedback, Submission
 
 __all__ = [
@@ -29,6 +37,7 @@ __all__ = [
     "LabelerCursor",
     "Live",
     "Membership",
+    "PersonErasure",
     "Prompt",
     "Protocol",
     "QueueState",

@@ -24,6 +24,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("work/", home.my_work, name="my_work"),
     path("privacy/", privacy.privacy, name="privacy"),
+    path("privacy/erase/", privacy.erase_me, name="erase_me"),
     path("privacy/my-data.json", privacy.my_data, name="my_data"),
     re_path(
         r"^privacy/(?P<slug>[a-z][a-z0-9_]{0,39})/(?P<act>grant|withdraw|erase)/$",

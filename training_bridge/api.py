@@ -40,6 +40,11 @@ class SnapshotSchema(s.Serializer):
     progress = s.JSONField(allow_null=True)
     error = s.CharField()
     advice = s.CharField()
+    erased_at = s.DateTimeField(
+        allow_null=True, help_text="When a person who was in it was erased, and its files with them."
+    )
+    successor = s.UUIDField(allow_null=True, help_text="The snapshot without that person.")
+    supersedes = s.CharField(allow_null=True, help_text="The SHA-256 of the one that it takes the place of.")
     created_at = s.DateTimeField()
     completed_at = s.DateTimeField(allow_null=True)
 
@@ -71,6 +76,9 @@ class RunSchema(s.Serializer):
     metrics = s.JSONField(allow_null=True)
     error = s.CharField()
     advice = s.CharField()
+    snapshot_erased_at = s.DateTimeField(
+        allow_null=True, help_text="Set when it was trained on answers of a person who was erased since."
+    )
     checkpoints = s.ListField(child=s.IntegerField())
     created_at = s.DateTimeField()
     started_at = s.DateTimeField(allow_null=True)
@@ -179,6 +187,9 @@ def _snapshot(found: Snapshot) -> dict[str, Any]:
         "progress": found.progress,
         "error": found.error,
         "advice": found.advice,
+        "erased_at": found.erased_at,
+        "successor": str(successor.pk) if (successor := found.successor) else None,
+        "supersedes": manifest.get("supersedes"),
         "created_at": found.created_at,
         "completed_at": found.completed_at,
     }
@@ -204,6 +215,7 @@ def _run(found: Run) -> dict[str, Any]:
         "metrics": found.metrics,
         "error": found.error,
         "advice": found.advice,
+        "snapshot_erased_at": found.snapshot.erased_at if found.snapshot else None,
         "checkpoints": [c.pk for c in found.checkpoints.all()],
         "created_at": found.created_at,
         "started_at": found.started_at,

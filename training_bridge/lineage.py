@@ -76,6 +76,8 @@ class Step:
 def state_of(snapshot: Snapshot | None) -> str:
     if snapshot is None:
         return "none"
+    if snapshot.erased_at is not None:
+        return "superseded"
     manifest = snapshot.path / "manifest.json"
     if not snapshot.sha256 or not manifest.is_file():
         return "gone"

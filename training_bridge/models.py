@@ -57,6 +57,9 @@ class Snapshot(Job):
     filters = models.JSONField(default=dict)  # exports/snapshot.py: Filters
     manifest = models.JSONField(null=True)
     completed_at = models.DateTimeField(null=True)
+    # A person who was in it was erased: its files are gone, and another one says of itself that it supersedes this one.
+    erased_at = models.DateTimeField(null=True)
+    supersedes = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="successors")
 
     class Meta:
         indexes = [models.Index(fields=["status", "heartbeat_at"], name="snapshot_by_status")]
@@ -79,6 +82,13 @@ class Snapshot(Job):
     @property
     def is_finished(self) -> bool:
         return self.status in (self.Status.COMPLETE, self.Status.FAILED)
+
+    @property
+    def successor(self) -> Snapshot | None:
+        """What took its place after an erasure; the same cut taken twice has the same one."""
+        if self.erased_at is None:
+            return None
+        return Snapshot.objects.filter(supersedes__sha256=self.sha256).order_by("-created_at").first()
 
     @property
     def short(self) -> str:

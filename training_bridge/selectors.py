@@ -92,6 +92,16 @@ def files_of(found: Snapshot) -> Path:
     """The directory of a complete snapshot. Raises Conflict while it is built, Gone when the files are no longer there."""
     if found.status != Snapshot.Status.COMPLETE:
         raise Conflict(_("This snapshot is not complete yet."))
+    if found.erased_at is not None:
+        successor = found.successor
+        raise Gone(
+            _(
+                "A person who was in this snapshot was erased, and its files with them. Use its successor: %(name)s."
+            )
+            % {"name": successor.short if successor else "–"},
+            code="superseded",
+            extra={"reason": "erasure", "successor": str(successor.pk) if successor else None},
+        )
     if not (found.path / "manifest.json").is_file():
         raise Gone(_("The files of this snapshot are gone from the disk; take it again."))
     return found.path
@@ -105,7 +115,9 @@ def citation_of(found: Snapshot) -> dict[str, bytes]:
 
 def others_of(found: Snapshot, limit: int = 12) -> QuerySet[Snapshot]:
     """Snapshots of the same campaign to compare it with, newest first; the same cut taken twice is one."""
-    complete = found.campaign.snapshots.filter(status=Snapshot.Status.COMPLETE).exclude(sha256=found.sha256)
+    complete = found.campaign.snapshots.filter(status=Snapshot.Status.COMPLETE, erased_at=None).exclude(
+        sha256=found.sha256
+    )
     return complete.order_by("-created_at")[:limit]
 
 

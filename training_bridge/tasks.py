@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from training_bridge import runner
-from training_bridge.services import jobs, runs, snapshots
+from training_bridge.services import erasure, jobs, runs, snapshots
 
 
 @shared_task
@@ -38,6 +38,7 @@ def sweep_jobs() -> None:
     """Takes up what has fallen silent, and sends again what was never taken."""
     snapshots.requeue_stale_snapshots()
     runs.requeue_stale_runs()
+    erasure.bury_erased()
     snapshots.resend_snapshots()
     runs.resend_runs()
 

@@ -445,6 +445,36 @@ def change_overlap(campaign_id: int, overlap: int) -> None:
     )
 
 
+def recount(item_ids: Sequence[int]) -> None:
+    """Says again how many counted answers these items have, after some were erased; items are locked."""
+    _run(
+        """
+        UPDATE annotation_item i SET counted = (
+          SELECT count(*) FROM annotation_submission s
+          WHERE s.item_id = i.id AND s.revision = 0 AND s.status = 'counted')
+        WHERE i.id = ANY(%s)
+        """,
+        [list(item_ids)],
+    )
+
+
+def refill(item_ids: Sequence[int]) -> None:
+    """Slots at the tail for what these items want again, after answers or leases of theirs are no more; items are locked."""
+    _run(
+        """
+        INSERT INTO annotation_slot (campaign_id, pos, replica, item_id)
+        SELECT p.campaign_id, p.pos, r, p.id FROM (
+          SELECT id, campaign_id, n, nextval('annotation_slot_pos_seq') AS pos FROM (
+            SELECT i.id, i.campaign_id, i.overlap - i.counted
+                   - (SELECT count(*) FROM annotation_slot s WHERE s.item_id = i.id)
+                   - (SELECT count(*) FROM annotation_assignment l WHERE l.item_id = i.id AND l.state = 1) AS n
+            FROM annotation_item i WHERE i.id = ANY(%s) AND i.withdrawn_at IS NULL ORDER BY i.id) room
+          WHERE n > 0) p, generate_series(1, p.n) r
+        """,
+        [list(item_ids)],
+    )
+
+
 def withdraw(item_ids: Sequence[int]) -> None:
     """Takes items out of everybody's queue; the items are locked."""
     _run("DELETE FROM annotation_slot WHERE item_id = ANY(%s)", [list(item_ids)])

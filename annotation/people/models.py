@@ -34,7 +34,7 @@ class User(AbstractUser):
         PROXY = "proxy", _("stated reward")  # a reward that somebody stated, answering by itself
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.HUMAN)
-    pseudonym_key = models.CharField(max_length=32, default=new_pseudonym_key, editable=False)
+    pseudonym_key = models.CharField(max_length=32, default=new_pseudonym_key, editable=False, blank=True)
     language = models.CharField(max_length=10, blank=True)
 
     def pseudonym(self, campaign_id: int) -> str:
@@ -111,6 +111,22 @@ class ApiToken(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+
+class PersonErasure(models.Model):
+    """What stands in the place of a person: how much of theirs is gone, and since when. Append-only."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="person_erasures"
+    )
+    submissions = models.PositiveIntegerField()
+    answers = models.PositiveIntegerField()  # feedback rows
+    drafts = models.PositiveIntegerField()
+    texts = models.PositiveIntegerField()  # candidates that the person wrote, now tombstones
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
 

@@ -38,6 +38,7 @@ PUBLIC_URL = envstr("WHETSTONE_PUBLIC_URL", "").rstrip(
     "/"
 )  # of this site, for citations; empty: they have none
 SNAPSHOT_DIR = DATA_DIR / "snapshots"
+ERASURE_LIST = DATA_DIR / "erasures.jsonl"  # outlives a restored database: manage.py replay_erasures
 RUN_DIR = DATA_DIR / "runs"
 CHECKPOINT_DIR = DATA_DIR / "checkpoints"
 POLICY_SOCKET = Places(DATA_DIR).policy_socket  # of `manage.py serve_policy`

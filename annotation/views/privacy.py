@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -12,6 +13,7 @@ from django.utils.translation import ngettext
 
 from annotation.consents import selectors, services
 from annotation.errors import Invalid
+from annotation.people.erasure import erase_person
 from annotation.submissions.own_data import own_data
 from annotation.views.pages import page
 
@@ -44,6 +46,20 @@ def act(request: HttpRequest, slug: str, act: str) -> HttpResponse:
             % {"n": gone},
         )
     return redirect("privacy")
+
+
+@page(methods=["POST"])
+def erase_me(request: HttpRequest) -> HttpResponse:
+    """Everything of mine is deleted, and I am signed out of an account that is no more."""
+    user = _user(request)
+    if request.POST.get("username", "") != user.get_username():
+        raise Invalid(
+            _("Nothing was erased: the name is not yours."),
+            fields={"username": [_("Write your user name exactly, to confirm.")]},
+        )
+    erase_person(user=user, actor=user)
+    logout(request)
+    return redirect("home")
 
 
 @page

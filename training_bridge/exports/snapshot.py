@@ -33,6 +33,7 @@ from training_bridge.exports.formats import Views
 from training_bridge.exports.split import split_of
 from training_bridge.exports.texts import TextIndex
 
+SUPERSEDED = "SUPERSEDED.json"
 FORMAT = 2  # 1 had no agreement, languages, terms of the data and filters by type, labeler and agreement
 BATCH_ROWS, BATCH_BYTES = 20_000, 8 << 20  # of a Parquet row group: rows may be few and long
 
@@ -105,9 +106,17 @@ class Built:
 
 
 def build(
-    *, campaign_id: int, slug: str, filters: Filters, root: Path, progress: Progress | None = None
+    *,
+    campaign_id: int,
+    slug: str,
+    filters: Filters,
+    root: Path,
+    progress: Progress | None = None,
+    supersedes: str = "",
 ) -> Built:
     """Build the snapshot of a campaign below `root`. Building the same cut again finds the directory and leaves it alone.
+
+    `supersedes` is the hash of a snapshot that held somebody who was erased since; the manifest names it and the reason.
 
     Raises NoSpace; whatever goes wrong, nothing half-made stays behind or can be seen.
     """
@@ -115,7 +124,7 @@ def build(
     root.mkdir(parents=True, exist_ok=True)
     with _scratch(root) as scratch:
         with cut.open_cut(campaign_id, filters) as source:
-            manifest = _write(source, slug, scratch, tell)
+            manifest = _write(source, slug, scratch, tell, supersedes)
         data = manifest_bytes(manifest)
         sha256 = hashlib.sha256(data).hexdigest()
         with HashingFile(scratch, "manifest.json") as file:
@@ -208,7 +217,7 @@ class Table:
         return [self.jsonl, self.parquet]
 
 
-def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, Any]:
+def _write(source: cut.Cut, slug: str, root: Path, tell: Progress, supersedes: str = "") -> dict[str, Any]:
     files: list[HashingFile] = []
     percent = source.filters.test_percent
 
@@ -278,6 +287,7 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress) -> dict[str, 
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "campaign": {"id": source.campaign_id, "slug": slug},
+        **({"supersedes": supersedes, "reason": "erasure"} if supersedes else {}),
         "filters": source.filters.dump()
         if counts.feedback
         else source.filters.model_copy(update={"submitted_until": None}).dump(),
@@ -395,6 +405,12 @@ class Counts:
         }
 
 
+def superseded(directory: Path) -> dict[str, Any] | None:
+    """{"reason", "successor"} of a snapshot whose files were erased; only its manifest is left, and still has its name."""
+    note = directory / SUPERSEDED
+    return orjson.loads(note.read_bytes()) if note.is_file() else None
+
+
 def faults(directory: Path) -> Iterator[tuple[str, str]]:
     """(file, what is wrong with it) for each file that is not as the manifest says; none when the snapshot is whole.
 
@@ -409,7 +425,7 @@ def faults(directory: Path) -> Iterator[tuple[str, str]]:
     if hashlib.sha256(data).hexdigest() != directory.name:
         yield "manifest.json", "its SHA-256 is not the name of the directory"
         return
-    files = orjson.loads(data)["files"]
+    files = {} if superseded(directory) else orjson.loads(data)["files"]
     for name, about in files.items():
         file = directory / name
         if not file.is_file():
@@ -420,5 +436,5 @@ def faults(directory: Path) -> Iterator[tuple[str, str]]:
             yield name, "its SHA-256 is another one"
     for file in sorted(p for p in directory.rglob("*") if p.is_file()):
         name = file.relative_to(directory).as_posix()
-        if name not in files and name not in ("manifest.json", *citation.FILES):
+        if name not in files and name not in ("manifest.json", SUPERSEDED, *citation.FILES):
             yield name, "not in the manifest"

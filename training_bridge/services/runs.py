@@ -101,6 +101,8 @@ def _check_owner(campaign: Campaign, inputs: methods.Inputs) -> None:
             fields[name] = [_("This is not of this campaign.")]
     if inputs.snapshot is not None and inputs.snapshot.status == Snapshot.Status.FAILED:
         fields["snapshot"] = [_("This snapshot could not be built; choose another.")]
+    elif inputs.snapshot is not None and inputs.snapshot.erased_at is not None:
+        fields["snapshot"] = [_("A person who was in this snapshot was erased; choose its successor.")]
     for name in ("parent", "baseline"):
         given = getattr(inputs, name)
         if given is not None and given.kind != Checkpoint.Kind.POLICY:

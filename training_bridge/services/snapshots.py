@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -21,6 +22,7 @@ from training_bridge.exports.filters import Filters
 from training_bridge.models import Run, Snapshot
 from training_bridge.selectors import pseudonyms_of
 from training_bridge.services import jobs
+from training_bridge.services.erasure import discard, lock, name_successor, was_overtaken
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ def take_snapshot(
         target=f"snapshot {snapshot.pk}",
         after=snapshot.filters,
     )
-    jobs.wake_on_commit(_send, snapshot)
+    jobs.wake_on_commit(send_snapshot, snapshot)
     return snapshot
 
 
@@ -67,7 +69,7 @@ def build_snapshot(snapshot_id: str) -> None:
     claim = jobs.claim(Snapshot, snapshot_id)
     if claim is None:
         return
-    snapshot = Snapshot.objects.select_related("campaign").get(pk=snapshot_id)
+    snapshot = Snapshot.objects.select_related("campaign", "supersedes").get(pk=snapshot_id)
     progress = _Progress(claim)
     try:
         with claim.beating():
@@ -77,8 +79,16 @@ def build_snapshot(snapshot_id: str) -> None:
                 filters=Filters.read(snapshot.filters),
                 root=settings.SNAPSHOT_DIR,
                 progress=progress,
+                supersedes=snapshot.supersedes.sha256 if snapshot.supersedes else "",
             )
         with transaction.atomic():
+            lock(shared=True)
+            if was_overtaken(snapshot):
+                discard(built.path)
+                claim.release(
+                    attempt=F("attempt") - 1, error=_("A person was erased meanwhile; it is built again.")
+                )
+                return
             claim.write(
                 status=Snapshot.Status.COMPLETE,
                 sha256=built.sha256,
@@ -89,6 +99,8 @@ def build_snapshot(snapshot_id: str) -> None:
                 completed_at=Now(),
             )
             _wake_waiting_runs(snapshot_id)
+        snapshot.sha256 = built.sha256
+        name_successor(snapshot)
     except jobs.LostClaim:
         log.warning("Snapshot %s was taken over by another worker; this one wrote nothing more.", snapshot_id)
     except builder.NoSpace as error:
@@ -160,14 +172,14 @@ def _fail_waiting_runs(snapshot_id: Any) -> None:
 
 
 def resend_snapshots() -> int:
-    return jobs.resend_queued(Snapshot, _send)
+    return jobs.resend_queued(Snapshot, send_snapshot)
 
 
 def requeue_stale_snapshots() -> int:
     return jobs.requeue_stale(Snapshot, _give_up)
 
 
-def _send(snapshot_id: str) -> None:
+def send_snapshot(snapshot_id: str) -> None:
     from training_bridge import tasks
 
     tasks.build_snapshot.delay(snapshot_id)

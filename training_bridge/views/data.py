@@ -84,7 +84,8 @@ def _context(found: Snapshot) -> dict[str, Any]:
         "job": found,
         "progress": selectors.progress_of(found),
         "live_url": reverse("snapshot_live", args=[found.pk]),
-        "others": selectors.others_of(found) if found.manifest else (),
+        "others": selectors.others_of(found) if found.manifest and not found.erased_at else (),
+        "successor": found.successor,
         "runs": found.runs.order_by("-created_at")[:20],
     }
     manifest = found.manifest

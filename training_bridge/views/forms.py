@@ -143,6 +143,7 @@ class InputsForm(forms.Form):
         choices: dict[str, Any] = {
             "snapshot": Snapshot.objects.filter(campaign=campaign)
             .exclude(status="failed")
+            .filter(erased_at=None)
             .order_by("-created_at"),
             "parent": policies.order_by("-pk"),
             "baseline": policies.order_by("-pk"),

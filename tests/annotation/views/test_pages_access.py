@@ -103,6 +103,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "preferences": (None, public(302), {"theme": "dark"}),
     "privacy": (signed_in(200), None, {}),
     "my_data": (signed_in(200), None, {}),
+    "erase_me": (None, signed_in(422), {"username": "somebody"}),
     "privacy_act": (None, signed_in(302), {}),
     "sign_in_link": (public(200), public(302), {}),
     "join": (public(200), JOINED, {}),

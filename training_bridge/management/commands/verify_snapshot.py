@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from training_bridge.exports.snapshot import faults
+from training_bridge.exports.snapshot import faults, superseded
 
 
 class Command(BaseCommand):
@@ -28,7 +28,12 @@ class Command(BaseCommand):
             damaged += bool(found)
             for name, fault in found:
                 self.stderr.write(self.style.ERROR(f"{directory.name}: {name}: {fault}"))
-            if not found:
+            if not found and (about := superseded(directory)):
+                self.stdout.write(
+                    f"{directory.name}: superseded (reason: {about['reason']}); its manifest is whole, its files are gone; "
+                    f"successor: {about['successor'] or 'being built'}"
+                )
+            elif not found:
                 self.stdout.write(f"{directory.name}: whole")
         if damaged:
             raise CommandError(f"{damaged} of {len(directories)} snapshots are damaged.")
