@@ -11,9 +11,11 @@ import json
 from importlib import import_module
 from pathlib import Path
 
+SHARED = ("worlds",)  # what benchmarks are made of
+
 
 def main() -> None:
-    names = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+    names = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem not in SHARED)
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures what things cost.")
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(names))
     parser.add_argument("--small", action="store_true", help="only see that it runs")
