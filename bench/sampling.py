@@ -4,11 +4,11 @@
     OMP_NUM_THREADS=1 python -m bench sampling --small    does it run
 
 Scoring: 8 answers to each of 40 prompts by a random reward model of the embedded policy's size. The naive loop runs
-`AutoModelForSequenceClassification` on one text after the other; ours packs without padding and runs a prompt once for all
-of its answers. Generation: 8 answers of 48 tokens to each of 12 prompts by the random policy of the same size. The naive loop
-calls `generate` for one answer after the other; a better one asks for the 8 of a prompt at once (`num_return_sequences`); ours
-batches across prompts, each of which runs once. CPU seconds on one thread, medians of interleaved repeats; both sides must
-give the same scores (1e-4), and the same number of tokens.
+`AutoModelForSequenceClassification` on one text after the other; ours packs without padding and runs a prompt once
+for all of its answers. Generation: 8 answers of 48 tokens to each of 12 prompts by the random policy of the same
+size. The naive loop calls `generate` for one answer after the other; a better one asks for the 8 of a prompt at once
+(`num_return_sequences`); ours batches across prompts, each of which runs once. CPU seconds on one thread, medians of
+interleaved repeats; both sides must give the same scores (1e-4), and the same number of tokens.
 """
 
 from __future__ import annotations
