@@ -16,7 +16,7 @@ from annotation.views.pages import page
 from training_bridge import methods, selectors
 from training_bridge.models import Run
 from training_bridge.views.common import flat, is_number
-from training_bridge.views.runs import curve_names, curve_plot, parameters
+from training_bridge.views.runs import AT_ONCE, curve_names, curve_plot, parameters
 
 MOST = 6  # as many as the plots have colours
 NUMBERS = 60
@@ -32,13 +32,19 @@ def compare_runs(request: HttpRequest) -> HttpResponse:
         )
     found = [selectors.run_for(request.user, _uuid(one)) for one in asked]
     named = [{"run": r, "name": name_of(r), "label": label_of(r)} for r in found]
+    drawn = curves(found)
+    settings, numbers = rows([settings_of(r) for r in found]), rows([flat(r.metrics) for r in found])
     context = {
         "runs": named,
         "facts": rows([[(_("State"), r.get_status_display()), *given(r)] for r in found]),
         "attributes": rows([methods.attributes_of(r).rows() for r in found]),
-        "settings": rows([settings_of(r) for r in found]),
-        "curves": curves(found),
-        "numbers": rows([flat(r.metrics) for r in found])[:NUMBERS],
+        "curves": drawn[:AT_ONCE],
+        "further_curves": drawn[AT_ONCE:],
+        # A setting tells two runs apart if both have it; a number is compared if both have it.
+        "settings": [row for row in settings if row["shared"] and row["differs"]],
+        "further_settings": [row for row in settings if not (row["shared"] and row["differs"])],
+        "numbers": [row for row in numbers if row["shared"]],
+        "further_numbers": [row for row in numbers if not row["shared"]][:NUMBERS],
     }
     return render(request, "training_bridge/compare_runs.html", context)
 
@@ -87,7 +93,14 @@ def rows(columns: Sequence[Sequence[tuple[Any, Any]]]) -> list[dict[str, Any]]:
     found = []
     for name in names:
         cells = [value.get(name) for value in values]
-        found.append({"name": name, "cells": cells, "differs": len({str(c) for c in cells}) > 1})
+        found.append(
+            {
+                "name": name,
+                "cells": cells,
+                "differs": len({str(c) for c in cells}) > 1,
+                "shared": sum(name in value for value in values) > 1,
+            }
+        )
     return sorted(found, key=lambda row: not row["differs"])
 
 
