@@ -41,6 +41,7 @@ SNAPSHOT_DIR = DATA_DIR / "snapshots"
 ERASURE_LIST = DATA_DIR / "erasures.jsonl"  # outlives a restored database: manage.py replay_erasures
 RUN_DIR = DATA_DIR / "runs"
 CHECKPOINT_DIR = DATA_DIR / "checkpoints"
+BENCHMARK_DIR = DATA_DIR / "benchmarks"  # files in RewardBench's format that the operator puts there
 POLICY_SOCKET = Places(DATA_DIR).policy_socket  # of `manage.py serve_policy`
 LIVE_TOKENS_PER_S = envint(
     "WHETSTONE_LIVE_TOKENS_PER_S", 30, low=1, high=1000

@@ -68,6 +68,54 @@ def test_distances_as_plots_and_numbers(page_of: Any) -> None:
     assert "&lt;b&gt;Because" in page and "<b>Because" not in page
 
 
+GROUP = {"value": 0.7, "low": 0.6, "high": 0.8, "n": 1234, "ece": 0.031}
+EMPTY = {"value": None, "low": None, "high": None, "n": 0}
+
+
+def test_a_reward_models_page_shows_whose_answers_it_agrees_with(world: World) -> None:
+    pairs = {
+        "accuracy": GROUP, "types": {"comparison": GROUP}, "length_controlled": GROUP, "alike_in_length": EMPTY,
+        "labeler_groups": {"kinds": {"human": GROUP}, "reliability": {"more_reliable": GROUP}},
+        "agreement": {"high": GROUP, "low": EMPTY},
+    }  # fmt: skip
+    run = Run.objects.create(
+        campaign=world.campaign, method="reward_model", status="succeeded", code_revision="test",
+        metrics={"evaluation": {"pairs": pairs}},
+    )  # fmt: skip
+    found = Checkpoint.objects.create(
+        kind="reward_model", name="m", path="/nowhere", campaign=world.campaign, run=run
+    )
+    client = Client()
+    client.force_login(world.researcher, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.get(reverse("model", args=[found.pk])).content.decode()
+    for words in ("more reliable half", "people", "80 % of them", "length-controlled", "1,234", "3.1 %"):
+        assert words in page, words
+    assert "fewer do" not in page and "alike in length" not in page
+
+
+BENCH = {
+    "rows": 9, "left_out": 1, "version": 1, "score": 0.66, "sections": {"Chat": 0.66},
+    "subsets": {"alpacaeval-easy": {**GROUP, "section": "Chat"}, "Ties": {"n": 2, "score": 0.4}},
+}  # fmt: skip
+
+
+def test_rewardbench_by_section_and_subset(page_of: Any) -> None:
+    page = page_of("rewardbench", BENCH)
+    assert page.count("<figure") == 2 and "alpacaeval-easy" in page and "0.66" in page and "Ties" in page
+    assert page_of("rewardbench", {})
+
+
+def test_a_benchmark_is_a_file_of_the_server(world: World, settings: Any, tmp_path: Any) -> None:
+    settings.BENCHMARK_DIR = tmp_path
+    found = model(world)
+    (tmp_path / "mine.jsonl").write_text("{}")
+    start = {"campaign": world.campaign, "actor": None, "method": "rewardbench", "reward_model": found}
+    assert start_run(**start, config={"file": "mine.jsonl"}).config == {"file": "mine.jsonl"}
+    for name in ("rewardbench.jsonl", "../mine.jsonl", "/etc/passwd"):
+        with pytest.raises(Invalid, match=r"there are: mine\.jsonl"):
+            start_run(**start, config={"file": name})
+
+
 def test_a_distance_needs_two_rewards_and_answers(world: World) -> None:
     first, second = model(world), model(world, name="n")
     with pytest.raises(Invalid, match="between two rewards"):

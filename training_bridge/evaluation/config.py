@@ -11,6 +11,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from training_bridge.policy.config import SamplingParameters
+from training_bridge.reward_model.config import Parameters
 
 
 class AnswersParameters(SamplingParameters):
@@ -56,4 +57,13 @@ class DistanceParameters(AnswersParameters):
         le=256,
         title="Continuations",
         description="Times that the policy goes on from the beginning of each step. More is less noise.",
+    )
+
+
+class RewardBenchParameters(Parameters):
+    file: str = Field(
+        default="rewardbench.jsonl",
+        max_length=200,
+        title="File",
+        description="A file of the server's BENCHMARK_DIR with RewardBench's columns: prompt, chosen, rejected, subset.",
     )

@@ -4,8 +4,9 @@
 
 reads `config.json` ({"reward_model": {"path": …}, "snapshot": {"path": …, "sha256": …}}) and ends with `metrics.json`:
 
-    pairs        accuracy on preferences (in all, per type, per length), beside a baseline that looks at lengths only and
-                 beside how often two people agree about the same pair
+    pairs        accuracy on preferences (in all, per type, per length and with length out of the way, per group of labelers,
+                 where people agree and where not), beside a baseline that looks at lengths only and beside how often two
+                 people agree about the same pair
     calibration  of the probabilities that the model gives to what people then preferred
     likelihood   per type: nats per answer, against those of somebody who does not look
     labelers     reliability of each: rationality with its standard error, lapse, share of answers the model agrees with
@@ -33,6 +34,14 @@ from training_bridge.programs import Problem, RunDirectory, main, read_json
 from training_bridge.reward_model.config import EvaluateParameters, parameters, source
 from training_bridge.reward_model.data import Dataset, build
 from training_bridge.reward_model.encoding import Encoded
+from training_bridge.reward_model.groups import (
+    accuracy_of,
+    agreement_groups,
+    alike_in_length,
+    labeler_groups,
+    length_controlled,
+    measured,
+)
 from training_bridge.reward_model.loss import Objective
 from training_bridge.reward_model.measures import calibration, difference, histogram, logistic_weight, share
 from training_bridge.reward_model.model import Place, RewardModel
@@ -222,12 +231,8 @@ def length_buckets(judged: Sequence[Judged]) -> list[dict[str, Any]]:
         part = ordered[len(ordered) * k // 4 : len(ordered) * (k + 1) // 4]
         if part:
             lengths = [(len(j.preference.chosen) + len(j.preference.rejected)) / 2 for j in part]
-            buckets.append({"from": min(lengths), "to": max(lengths), **accuracy_of(part)})
+            buckets.append({"from": min(lengths), "to": max(lengths), **measured(part)})
     return buckets
-
-
-def accuracy_of(judged: Sequence[Judged]) -> dict[str, Any]:
-    return share([j.correct for j in judged], [j.preference.prompt for j in judged])
 
 
 # --- Everything together ---------------------------------------------------------------------------------------------
@@ -328,6 +333,10 @@ def evaluate(
             "lengths": length_buckets(judged),
             "longer_preferred": accuracy_of(longer),
             "shorter_preferred": accuracy_of(shorter),
+            "length_controlled": length_controlled(judged),
+            "alike_in_length": alike_in_length(judged),
+            "labeler_groups": labeler_groups(judged, labelers),
+            "agreement": agreement_groups(judged),
             "unreadable": len(found) - len(judged),
         },
         "calibration": {

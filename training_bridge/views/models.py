@@ -108,6 +108,7 @@ def _quality(found: Checkpoint) -> dict[str, Any]:
                 "Prompts that it was not trained on; 95 % intervals over prompts. The dashed line is a coin toss."
             ),
         )
+    context["groups"] = groups(evaluation)
     points = dig(evaluation, "calibration", "curve") or []
     curve = [
         (p["confidence"], p["accuracy"], p["n"]) for p in points if {"confidence", "accuracy", "n"} <= set(p)
@@ -139,6 +140,79 @@ def _quality(found: Checkpoint) -> dict[str, Any]:
             note=_("0 is the average labeler."),
         )
     return context
+
+
+def groups(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Tables of accuracy and calibration by type, by group of labelers, where people agree, with length out of the way."""
+    pairs = evaluation.get("pairs") or {}
+    calibrations = dig(evaluation, "calibration", "types") or {}
+    halves = {"more_reliable": _("more reliable half"), "less_reliable": _("less reliable half")}
+    kinds = {
+        "human": _("people"),
+        "simulated": _("simulated labelers"),
+        "ai": _("AI judges"),
+        "proxy": _("stated rewards"),
+    }
+    by_kind = dig(pairs, "labeler_groups", "kinds") or {}
+    by_half = dig(pairs, "labeler_groups", "reliability") or {}
+    tables = [
+        (
+            _("By feedback type"),
+            "",
+            [(kind, entry, calibrations.get(kind)) for kind, entry in (pairs.get("types") or {}).items()],
+        ),
+        (
+            _("By group of labelers"),
+            _("Halves by the reliability that was learned together with the reward."),
+            [(kinds.get(name, name), entry, entry) for name, entry in by_kind.items()]
+            + [(halves.get(name, name), entry, entry) for name, entry in by_half.items()],
+        ),
+        (
+            _("Where people agree"),
+            # xgettext:no-python-format
+            _(
+                "Pairs that several people judged, against their majority: no model can agree with people who do not agree."
+            ),
+            [
+                # xgettext:no-python-format
+                (_("80 % of them and more say the same"), dig(pairs, "agreement", "high"), None),
+                (_("fewer do"), dig(pairs, "agreement", "low"), None),
+                (_("two people agree"), dig(pairs, "humans", "labelers"), None),
+                (_("model on the same pairs"), dig(pairs, "humans", "model"), None),
+            ],
+        ),
+        (
+            _("With length out of the way"),
+            _(
+                "Length-controlled: the mean of the two rows below it; always preferring the longer text is worth a half."
+            ),
+            [
+                (_("length-controlled"), pairs.get("length_controlled"), None),
+                (_("longer one preferred"), pairs.get("longer_preferred"), None),
+                (_("shorter one preferred"), pairs.get("shorter_preferred"), None),
+                # xgettext:no-python-format
+                (_("alike in length (10 %)"), pairs.get("alike_in_length"), None),
+            ],
+        ),
+    ]
+    found = []
+    for title, note, entries in tables:
+        rows = [
+            {
+                "name": name,
+                "value": numbers[0],
+                "low": numbers[1],
+                "high": numbers[2],
+                "n": entry["n"],
+                "ece": dig(more, "ece"),
+            }
+            for name, entry, more in entries
+            if isinstance(entry, dict) and entry.get("n") and (numbers := interval(entry))
+        ]
+        if rows:
+            has_ece = any(is_number(row["ece"]) for row in rows)
+            found.append({"title": title, "note": note, "rows": rows, "has_ece": has_ece})
+    return found
 
 
 def _labelers(data: Any) -> list[dict[str, Any]]:
