@@ -44,6 +44,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from training_bridge.machine import Meter
+
 log = logging.getLogger("whetstone")
 
 DONE, FAULT, PROBLEM, STOPPED = 0, 1, 2, 143
@@ -221,6 +223,7 @@ def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] |
 
     speak_plainly()
 
+    meter = Meter()
     before = signal.signal(signal.SIGTERM, stop)
     handlers = log_to(run.path / "log.txt")
     try:
@@ -245,6 +248,8 @@ def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] |
         return FAULT
     finally:
         signal.signal(signal.SIGTERM, before)
+        if run.writes:
+            write_json(run.path / "machine.json", meter.read())
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()

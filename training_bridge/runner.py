@@ -222,7 +222,12 @@ class Attempt:
             self.record_crash(code)
 
     def record_success(self, method: methods.Method) -> None:
-        metrics = {**_read_json(self.directory / "metrics.json"), **method.collect(self.run, self.directory)}
+        metrics = {
+            **_read_json(self.directory / "metrics.json"),
+            **method.collect(self.run, self.directory),
+        }
+        if (told := self.directory / "machine.json").is_file():
+            metrics["machine"] = _read_json(told)
         checkpoint = None
         if method.makes:
             try:

@@ -58,6 +58,8 @@ RUN_METHODS = [
     "training_bridge.methods",
     *envlist("WHETSTONE_RUN_METHODS", []),
 ]  # packages whose modules each declare a method, or modules that hold METHODS
+# What a training worker may use, to say before a run starts that it cannot work; 0: what the last run saw.
+WORKER_MEMORY_MB = envint("WHETSTONE_WORKER_MEMORY_MB", 0, low=0, high=100_000_000)
 TRAIN_QUEUE = envstr("WHETSTONE_TRAIN_QUEUE", "train")  # where runs wait for a worker, such as one with a GPU
 
 # What kind of installation this is.

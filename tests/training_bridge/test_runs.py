@@ -48,7 +48,10 @@ def execute(run: Run) -> Run:
 def test_a_run_succeeds_and_says_everything() -> None:
     run = execute(start(World(n_prompts=0), steps=4))
     assert run.status == "succeeded"
+    assert run.metrics is not None
+    machine = run.metrics.pop("machine")
     assert run.metrics == {"counted": 4, "resumed_at": 0}
+    assert machine["memory_mb"] > 0 and machine["peak_mb"] > 0 and machine["device"]
     assert [(p["step"], p["loss"]) for p in run.curve] == [(1, 1.0), (2, 0.5), (3, 1 / 3), (4, 0.25)]
     assert run.progress == {**run.progress, "stage": "counting", "step": 4, "steps": 4}
     assert run.attempt == 1 and run.finished_at is not None and run.code_revision

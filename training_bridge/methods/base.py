@@ -52,6 +52,16 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Settings that go together, and what they are for."""
+
+    name: str
+    label: Any
+    purpose: Any
+    values: Mapping[str, Any] = field(default_factory=dict)  # of settings that differ from the defaults
+
+
+@dataclass(frozen=True)
 class Method:
     name: str
     label: Any
@@ -64,6 +74,7 @@ class Method:
     attributes: Attributes = field(default_factory=Attributes)  # with the defaults; for the overview
     # From settings, inputs and the usual attributes to those of one run.
     derive: Callable[[Any, Inputs, Attributes], Attributes] = lambda parameters, inputs, usual: usual
+    presets: Sequence[Preset] = ()  # the first is the usual one; none: the defaults are all there is
     is_listed: bool = True  # offered in the form; others are started by pages and chains
     order: int = 50  # where it stands in the list; equal ones by name
     # Sentences that say what is missing: need N, have M.
@@ -84,6 +95,10 @@ class Method:
             return self.derive(self.parameters.model_validate(dict(config)), inputs, self.attributes)
         except ValidationError:
             return self.attributes
+
+    def preset(self, name: str) -> Preset | None:
+        """The preset of this name, else the usual one; None for a method without."""
+        return next((p for p in self.presets if p.name == name), self.presets[0] if self.presets else None)
 
     def read(self, raw: Mapping[str, Any] | None) -> BaseModel:
         """Hyper-parameters from a form or an API call. Raises Invalid naming each that is wrong."""
@@ -108,6 +123,10 @@ class Method:
             raise Invalid(_("Something is missing for this run."), fields=fields)
         if faults := list(self.check(parameters, inputs)):
             raise Invalid(" ".join(faults), code="not_enough_data")
+        from training_bridge.methods.estimates import fault  # which knows what inputs are
+
+        if too_much := fault(parameters, inputs):
+            raise Invalid(too_much, code="not_enough_memory")
 
 
 def attributes_of(run: Run) -> Attributes:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from training_bridge.methods.attributes import Attributes, feedback_of
 from training_bridge.methods.base import Inputs, Method
 from training_bridge.methods.needs import enough_pairs
+from training_bridge.methods.presets import GENTLE, LIGHT, USUAL
 from training_bridge.policy.config import DPOParameters
 
 
@@ -27,6 +28,7 @@ method = Method(
     parameters=DPOParameters,
     needs=("snapshot", "parent"),
     makes="policy",
+    presets=(USUAL, GENTLE, LIGHT),
     attributes=Attributes(
         reward="implicit",
         signal="preference",

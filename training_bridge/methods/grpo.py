@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy
 
 from training_bridge.methods.attributes import Attributes
-from training_bridge.methods.base import Method
+from training_bridge.methods.base import Method, Preset
+from training_bridge.methods.presets import LIGHT, USUAL
 from training_bridge.methods.rloo import a_reward, attributes, write_stated_reward
 from training_bridge.policy.config import GRPOParameters
 
@@ -22,6 +23,16 @@ method = Method(
     needs=("snapshot", "parent"),
     may_take=("reward_model",),
     makes="policy",
+    presets=(
+        USUAL,
+        Preset(
+            "even",
+            gettext_lazy("Even weights"),
+            gettext_lazy("Rewards are not divided by their spread, so prompts with near ties do not shout."),
+            {"scale": "none"},
+        ),
+        LIGHT,
+    ),
     attributes=Attributes(
         reward="explicit",
         signal="pointwise",

@@ -7,7 +7,8 @@ from dataclasses import replace
 from django.utils.translation import gettext_lazy
 
 from training_bridge.methods.attributes import Attributes
-from training_bridge.methods.base import Inputs, Method
+from training_bridge.methods.base import Inputs, Method, Preset
+from training_bridge.methods.presets import USUAL
 from training_bridge.methods.rloo import a_reward, write_stated_reward
 from training_bridge.methods.rloo import attributes as of_reward
 from training_bridge.policy.config import OnlineDPOParameters
@@ -31,6 +32,23 @@ method = Method(
     needs=("snapshot", "parent"),
     may_take=("reward_model",),
     makes="policy",
+    presets=(
+        USUAL,
+        Preset(
+            "noisy",
+            gettext_lazy("Close calls stay close"),
+            gettext_lazy(
+                "Pairs are drawn with the probability that the reward gives: for a reward that errs."
+            ),
+            {"pairing": "bradley_terry"},
+        ),
+        Preset(
+            "held",
+            gettext_lazy("Held to the start"),
+            gettext_lazy("The policy it starts from stays the reference in every iteration: moves less."),
+            {"reference": "parent"},
+        ),
+    ),
     attributes=Attributes(
         reward="explicit",
         signal="preference",

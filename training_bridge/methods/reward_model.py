@@ -7,8 +7,9 @@ from dataclasses import replace
 from django.utils.translation import gettext_lazy
 
 from training_bridge.methods.attributes import Attributes, feedback_of
-from training_bridge.methods.base import Inputs, Method
+from training_bridge.methods.base import Inputs, Method, Preset
 from training_bridge.methods.needs import enough_events
+from training_bridge.methods.presets import LIGHT, USUAL
 from training_bridge.reward_model.config import TrainParameters
 
 
@@ -30,6 +31,16 @@ method = Method(
     parameters=TrainParameters,
     needs=("snapshot", "parent"),
     makes="reward_model",
+    presets=(
+        USUAL,
+        Preset(
+            "pairs",
+            gettext_lazy("Pairs alone"),
+            gettext_lazy("The usual reward model, plain Bradley-Terry: the baseline to beat."),
+            {"objective": "bradley_terry"},
+        ),
+        LIGHT,
+    ),
     attributes=Attributes(
         reward="explicit",
         signal="pointwise",

@@ -15,7 +15,8 @@ from annotation.errors import Invalid
 from annotation.submissions.models import Feedback
 from annotation.submissions.stated import reward_of
 from training_bridge.methods.attributes import Attributes, feedback_behind
-from training_bridge.methods.base import Inputs, Method
+from training_bridge.methods.base import Inputs, Method, Preset
+from training_bridge.methods.presets import GENTLE, USUAL
 from training_bridge.models import Run, Snapshot
 from training_bridge.policy.config import RewardedParameters, RLOOParameters
 
@@ -70,6 +71,16 @@ method = Method(
     needs=("snapshot", "parent"),
     may_take=("reward_model",),
     makes="policy",
+    presets=(
+        USUAL,
+        Preset(
+            "quick",
+            gettext_lazy("Quick look"),
+            gettext_lazy("A dozen steps: whether the reward moves at all, and where to."),
+            {"steps": 12},
+        ),
+        GENTLE,
+    ),
     attributes=Attributes(
         reward="explicit",
         signal="pointwise",

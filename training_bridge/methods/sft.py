@@ -7,8 +7,9 @@ from dataclasses import replace
 from django.utils.translation import gettext_lazy
 
 from training_bridge.methods.attributes import Attributes, feedback_of
-from training_bridge.methods.base import Inputs, Method
+from training_bridge.methods.base import Inputs, Method, Preset
 from training_bridge.methods.needs import enough_to_imitate
+from training_bridge.methods.presets import LIGHT, USUAL
 from training_bridge.policy.config import SFTParameters
 
 
@@ -28,6 +29,16 @@ method = Method(
     parameters=SFTParameters,
     needs=("snapshot", "parent"),
     makes="policy",
+    presets=(
+        USUAL,
+        Preset(
+            "quick",
+            gettext_lazy("One pass"),
+            gettext_lazy("Sees each answer once: a third of the time, and it cannot learn them by heart."),
+            {"epochs": 1.0},
+        ),
+        LIGHT,
+    ),
     attributes=Attributes(
         reward="none",
         signal="imitation",

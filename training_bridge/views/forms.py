@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from annotation.campaigns.models import Campaign
 from annotation.errors import Invalid
 from training_bridge import methods
+from training_bridge.methods.attributes import LABELS, NOT_ASKED, WORDS
 from training_bridge.models import Checkpoint, Round, Run, Snapshot
 
 
@@ -176,6 +177,20 @@ class InputsForm(forms.Form):
             help_text=_("A free worker takes the highest first, among equals the oldest."),
         )
 
+    def first(self) -> methods.Inputs:
+        """What the form would begin with, to say what a run would cost."""
+        chosen = {
+            name: self.initial.get(name) or self.fields[name].initial
+            for name in methods.INPUTS
+            if name in self.fields
+        }
+        found = {
+            name: self.fields[name].queryset.filter(pk=getattr(value, "pk", value)).first()  # type: ignore[attr-defined]
+            for name, value in chosen.items()
+            if value is not None
+        }
+        return methods.Inputs(**found)
+
 
 class RunFilterForm(forms.Form):
     """Which runs a list shows; a value that there is not shows none of it and says so."""
@@ -185,6 +200,7 @@ class RunFilterForm(forms.Form):
     )
     method = forms.ChoiceField(label=_("Method"), required=False)
     status = forms.ChoiceField(label=_("State"), required=False)
+    kind = forms.ChoiceField(label=_("Kind of learning"), required=False)
 
     def __init__(self, *args: Any, campaigns: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -194,10 +210,13 @@ class RunFilterForm(forms.Form):
         known = [(name, m.label) for name, m in methods.all_methods().items()]
         self.fields["method"].choices = [everything, *known]  # type: ignore[attr-defined]
         self.fields["status"].choices = [everything, *Run.Status.choices]  # type: ignore[attr-defined]
+        self.fields["kind"].choices = [everything, *_kinds()]  # type: ignore[attr-defined]
 
     def apply(self, runs: Any) -> Any:
         chosen = {name: value for name, value in self._chosen().items() if value}
-        return runs.filter(**chosen)
+        kind = chosen.pop("kind", "")
+        runs = runs.filter(**chosen)
+        return runs.filter(pk__in=_of_kind(runs, *kind.split(":"))) if kind else runs
 
     def query(self) -> str:
         """What the links to other pages of the list carry along."""
@@ -207,6 +226,31 @@ class RunFilterForm(forms.Form):
     def _chosen(self) -> dict[str, Any]:
         self.is_valid()
         return self.cleaned_data
+
+
+def _kinds() -> list[tuple[Any, list[tuple[str, Any]]]]:
+    """The survey's attributes with the values that any method may have, as groups of a select."""
+    found: dict[str, dict[str, None]] = {name: {} for name in LABELS}
+    for method in methods.all_methods().values():
+        for name, value in method.attributes.codes().items():
+            if value != NOT_ASKED:
+                found[name][value] = None
+    found["feedback"] |= dict.fromkeys(("ai", "human and ai", "simulated", "none"))
+    found["reward"] |= dict.fromkeys(("stated", "verifiable"))
+    return [
+        (LABELS[name], [(f"{name}:{value}", WORDS.get(value, value)) for value in values])
+        for name, values in found.items()
+    ]
+
+
+def _of_kind(runs: Any, name: str, value: str) -> list[Any]:
+    """Those of a list of runs that have this attribute: it follows from each run's settings, so each is looked at."""
+    whole = (
+        Run.objects.filter(pk__in=runs.order_by().values("pk"))
+        .select_related("snapshot", "reward_model__run__snapshot")
+        .only("method", "config", "snapshot__manifest", "reward_model__run__snapshot__manifest")
+    )
+    return [run.pk for run in whole if methods.attributes_of(run).codes()[name] == value]
 
 
 class _Choice(forms.ModelChoiceField):

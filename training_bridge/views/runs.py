@@ -17,6 +17,7 @@ from annotation.views.pages import page
 from feedback_types.settings_form import settings_form
 from training_bridge import methods, selectors, services
 from training_bridge.models import Run
+from training_bridge.views import methods as about
 from training_bridge.views.common import flat, fragment, is_number, shown
 from training_bridge.views.findings import sections_of
 from training_bridge.views.forms import InputsForm, RunFilterForm, show_refusal
@@ -52,10 +53,14 @@ def new_run(request: HttpRequest, slug: str) -> HttpResponse:
     clone = selectors.run_for(request.user, request.GET["clone"]) if "clone" in request.GET else None
     name = request.POST.get("method") or request.GET.get("method") or (clone.method if clone else "")
     if name not in listed:
-        return render(
-            request, "training_bridge/choose_method.html", {"campaign": campaign, "methods": listed.values()}
-        )
+        context = {
+            "campaign": campaign,
+            "groups": about.groups(listed.values()),
+            "table": about.table(listed.values()),
+        }
+        return render(request, "training_bridge/choose_method.html", context)
     method = listed[name]
+    preset = method.preset(request.POST.get("preset") or request.GET.get("preset") or "")
     posted = request.POST if request.method == "POST" else None
     start: dict[str, Any] = {}
     if clone is not None and clone.method == name and clone.campaign_id == campaign.pk:
@@ -65,8 +70,12 @@ def new_run(request: HttpRequest, slug: str) -> HttpResponse:
             "priority": clone.priority,
         }
     inputs = InputsForm(posted, method=method, campaign=campaign, initial=start or None)
-    initial = method.parameters.model_validate(clone.config) if start and clone else None
-    config = settings_form(method.parameters, posted, prefix="config", initial=initial)  # type: ignore[type-var]
+    initial: Any = None
+    if start and clone:
+        initial, preset = method.parameters.model_validate(clone.config), None
+    else:
+        initial = method.parameters.model_validate(dict(preset.values)) if preset else None
+    config = settings_form(method.parameters, posted, prefix="config", initial=initial)
     if posted is not None and inputs.is_valid() and config.is_valid():
         given = {
             k: v for k, v in inputs.cleaned_data.items() if k not in ("seed", "priority") and v is not None
@@ -85,7 +94,16 @@ def new_run(request: HttpRequest, slug: str) -> HttpResponse:
             show_refusal(inputs, refused)
         else:
             return redirect("run", run.pk)
-    context = {"campaign": campaign, "method": method, "inputs": inputs, "config": config, "clone": clone}
+    context = {
+        "campaign": campaign,
+        "method": method,
+        "inputs": inputs,
+        "config": config,
+        "clone": clone,
+        "preset": preset,
+        "presets": about.offered(method, preset, inputs.first()),
+        "worker_gb": about.worker_gb(),
+    }
     status = 422 if posted is not None else 200
     return render(request, "training_bridge/new_run.html", context, status=status)
 
