@@ -10,6 +10,8 @@ of the prompts,
      "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.04, "max_tokens": 256, "seed": 7,
                   "stream": "21/0/0"}}
 
+With "endpoint": {"base_url", "model"} instead of a parent a server is asked (`served.py`), such as vLLM.
+
 `logprob` is of the whole answer under the policy itself, in nats. Candidates of one prompt differ from each other: a
 repeated or empty one is asked for again, and left out if the policy has nothing else to say (`metrics.json` counts
 these). Killed on the way, the program goes on after the last saved prompt and writes the same file.
@@ -33,6 +35,7 @@ from training_bridge.policy.chat import load_policy
 from training_bridge.policy.config import SampleParameters, parameters, policy_source
 from training_bridge.policy.generation import Generated, Request, Sampler, Sampling
 from training_bridge.policy.prompts import Prompt, read_prompts
+from training_bridge.policy.served import ServedSampler
 from training_bridge.programs import Problem, RunDirectory, main
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -49,9 +52,8 @@ def sample(run: RunDirectory) -> dict[str, Any]:
     prompts = list(read_prompts(input_file(run)))
     if not prompts:
         raise Problem("There are no prompts.", 'Write lines {"id", "messages"} to prompts.jsonl.')
-    model, tokenizer = load_policy(policy_source(run.config))
     sampling = Sampling.of(settings)
-    sampler = Sampler(model, tokenizer, sampling)
+    sampler = sampler_of(run, sampling)
     seed = int(run.config.get("seed") or 0)
     output = run.path / "responses.jsonl"
     done = resume(run, output)
@@ -69,7 +71,7 @@ def sample(run: RunDirectory) -> dict[str, Any]:
             for prompt, candidates in zip(part, candidates_for(sampler, part, settings, seed), strict=True):
                 for number, candidate in enumerate(candidates):
                     row = row_of(prompt, number, candidate, sampling, seed)
-                    tokens += row["tokens"]
+                    tokens += row.get("tokens", 0)
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()
             done += len(part)
@@ -86,8 +88,16 @@ def sample(run: RunDirectory) -> dict[str, Any]:
     return measures(prompts, read_rows(output), settings.n)
 
 
+def sampler_of(run: RunDirectory, sampling: Sampling) -> Sampler | ServedSampler:
+    """Of the server that the config names as "endpoint", else of the policy that it names as "parent"."""
+    if endpoint := run.config.get("endpoint"):
+        return ServedSampler(endpoint, sampling)
+    model, tokenizer = load_policy(policy_source(run.config))
+    return Sampler(model, tokenizer, sampling)
+
+
 def candidates_for(
-    sampler: Sampler, prompts: Sequence[Prompt], settings: SampleParameters, seed: int
+    sampler: Sampler | ServedSampler, prompts: Sequence[Prompt], settings: SampleParameters, seed: int
 ) -> list[list[Candidate]]:
     """Up to n different answers to each prompt. A prompt that does not fit into the context gets none."""
     found: list[dict[str, Candidate]] = [{} for _ in prompts]  # by normalised text
@@ -121,8 +131,7 @@ def row_of(
         "id": prompt.id,
         "candidate": number,
         "text": answer.text,
-        "tokens": len(answer.ids),
-        "logprob": answer.logprob,
+        **({"tokens": len(answer.logprobs), "logprob": answer.logprob} if answer.logprobs else {}),
         "finish": answer.finish,
         "sampling": {**asdict(sampling), "seed": seed, "stream": candidate.stream},
     }
@@ -134,7 +143,7 @@ def measures(prompts: Sequence[Prompt], rows: Iterable[Mapping[str, Any]], n: in
     tokens, cut = 0, 0
     for row in rows:
         count[row["id"]] = count.get(row["id"], 0) + 1
-        tokens += row["tokens"]
+        tokens += row.get("tokens", 0)
         cut += row["finish"] == "length"
     answers = sum(count.values())
     return {

@@ -28,7 +28,7 @@ def groups(listed: Iterable[Method]) -> list[dict[str, Any]]:
         (_("Reward models"), _("Learn what people value, as a number for every text."), reward),
         (_("Policies from what people said"), _("No reward model between them and the policy."), people),
         (_("Policies from a reward"), _("The policy answers, a reward scores it, and it learns."), scored),
-        (_("Looking"), _("Nothing is trained."), rest),
+        (_("Evaluations"), _("Nothing is trained."), rest),
     ]
     return [{"title": title, "what": what, "methods": some} for title, what, some in found if some]
 
