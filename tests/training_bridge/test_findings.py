@@ -105,6 +105,47 @@ def test_rewardbench_by_section_and_subset(page_of: Any) -> None:
     assert page_of("rewardbench", {})
 
 
+POINTS = [{"value": v, "low": v - 0.1, "high": v + 0.1} for v in (0.0, 0.51, 0.72)]
+CURVE = {
+    "proxy": POINTS, "gold": POINTS, "fit": {"a": 0.9, "b": 0.3, "peak_kl": 2.25, "peak_n": 25.4},
+    "peak": {"n": 4, "low": 2, "high": 4, "is_over": False},
+}  # fmt: skip
+OVER = {
+    "gold": "warm", "prompts": 60, "answers_each": 4, "members": 8, "n": [1, 2, 4], "kl": [0.0, 0.193, 0.636],
+    "curves": {"mean": CURVE, "member": {**CURVE, "peak": {**CURVE["peak"], "is_over": True}}},
+    "against": {"mean": {"value": 0.02, "low": -0.01, "high": 0.05}},
+}  # fmt: skip
+
+
+def test_best_of_n_shows_proxy_gold_and_the_peak(page_of: Any) -> None:
+    page = page_of("overoptimisation", OVER)
+    assert page.count("<figure") == 3
+    for words in (
+        "one member alone",
+        "0.51",
+        "0.193",
+        "yes",
+        "not shown",
+        "25",
+        "Gold gained over one member",
+    ):
+        assert words in page, words
+    single = {**OVER, "curves": {"mean": CURVE}, "against": {}}
+    assert page_of("overoptimisation", single).count("<figure") == 1
+    assert page_of("overoptimisation", {})
+
+
+def test_over_optimisation_needs_one_gold_reward(world: World) -> None:
+    start = {
+        "campaign": world.campaign, "actor": None, "method": "overoptimisation", "reward_model": model(world),
+        "parent": model(world, "policy"),
+    }  # fmt: skip
+    for inputs, config in (({}, {}), ({"compared_with": model(world)}, {"gold": "warm"})):
+        with pytest.raises(Invalid, match="one gold reward"):
+            start_run(**start, **inputs, config=config)
+    assert start_run(**start, config={"gold": "warm"})
+
+
 def test_a_benchmark_is_a_file_of_the_server(world: World, settings: Any, tmp_path: Any) -> None:
     settings.BENCHMARK_DIR = tmp_path
     found = model(world)

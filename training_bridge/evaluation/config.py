@@ -67,3 +67,33 @@ class RewardBenchParameters(Parameters):
         title="File",
         description="A file of the server's BENCHMARK_DIR with RewardBench's columns: prompt, chosen, rejected, subset.",
     )
+
+
+class OveroptimisationParameters(AnswersParameters):
+    answers: int = Field(
+        default=64,
+        ge=4,
+        le=1024,
+        title="Answers a prompt",
+        description="N: best-of-n is told for every n = 1, 2, 4, … up to it, from these answers alone.",
+    )
+    gold: str = Field(
+        default="",
+        max_length=40,
+        title="Gold taste",
+        description="What answers are really worth, by the name of a taste; empty takes the second reward model or "
+        "the stated reward.",
+    )
+    stated_reward: int = Field(
+        default=0,
+        ge=0,
+        title="Stated reward",
+        description="Number of a feedback row in which somebody stated a reward, as the gold reward; 0 for none.",
+    )
+    pessimism: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        title="Pessimism",
+        description="Of an ensemble: an answer counts as its mean reward less so many sd over the members.",
+    )

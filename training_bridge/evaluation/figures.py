@@ -216,6 +216,22 @@ def distances(home: Path, name: str, **config: Any) -> None:
         print(f"  {' – '.join(pair['between'])}: {cells}")
 
 
+def overoptimisation(home: Path, name: str, model: Path, policy: Path, *, gold: str) -> None:
+    found = run(
+        home / name, "training_bridge.evaluation.overoptimisation", reward_model={"path": model},
+        parent={"path": policy}, parameters={"answers": 64, "max_tokens": 64, "prompts": 60, "gold": gold},
+    )  # fmt: skip
+    print(f"{name}: gold is {found['gold']}, best of {found['n']}")
+    for way, curve in found["curves"].items():
+        peak = curve["peak"]
+        print(
+            f"  {way}: proxy {shown(curve['proxy'][-1])}, gold {shown(curve['gold'][-1])} at the largest n,"
+        )
+        print(f"    gold peaks at n = {peak['n']} ({peak['low']}–{peak['high']}), too far: {peak['is_over']}")
+    for way, entry in found["against"].items():
+        print(f"  {way} over one member, gold: {shown(entry)}")
+
+
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training_bridge.evaluation.figures", description=(__doc__ or "").split("\n")[0]
@@ -247,6 +263,9 @@ def main(argv: Sequence[str]) -> int:
         parameters={**asked, "tastes": ["warm", "short"]},
     )  # fmt: skip
     distances(home, "distance-people", **common, compared_with={"path": brief}, parameters=asked)
+    many = train(home / "rm-ensemble", warm, policy, ensemble=8)
+    overoptimisation(home, "best-of-n-taste", many, policy, gold="warm")
+    overoptimisation(home, "best-of-n-short", many, policy, gold="short")
     if options.data:
         real = real_snapshot(home / "real", options.data)
         train(home / "rm-real", real, policy)

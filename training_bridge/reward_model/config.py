@@ -122,6 +122,14 @@ class TrainParameters(Parameters):
         title="Use margins",
         description="Bradley-Terry only: the stated strength is a margin the rewards must clear.",
     )
+    ensemble: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        title="Ensemble",
+        description="Reward heads on one network, each seeing the answers with weights of its own (a Bayesian bootstrap). "
+        "The reward is their mean; how much they differ says how sure it is. 1 is a single head.",
+    )
     lora_rank: int = Field(
         default=16,
         ge=1,

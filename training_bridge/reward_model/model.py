@@ -6,6 +6,7 @@ plain directory that any program can load; further heads (attributes, span categ
     reward-model/
         model.safetensors  config.json  tokenizer.json …    AutoModelForSequenceClassification.from_pretrained(dir)
         feedback_heads.safetensors                          "attribute/honesty.weight": (1, hidden), "….bias": (1,)
+                                                            "ensemble.weight": (members, hidden), if there are several
         nuisance.json  whetstone.json                       reliabilities; lineage, mean and sd of the reward
 
 The score of a prefix is v_t = w . h_t; the final reward is R = v_EOS, the reward of a step v_b - v_a, and from the empty
@@ -24,6 +25,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from training_bridge.programs import Problem, write_json
 from training_bridge.reward_model import packing
@@ -33,6 +35,7 @@ log = logging.getLogger("whetstone")
 
 REWARD = "reward"  # the name of the scalar head; every other name is a head of its own
 HEADS_FILE = "feedback_heads.safetensors"
+MEMBERS = "ensemble.weight"  # the tensor with a row for each member
 TOLERANCE = (
     1e-3  # packed against padded on random tokens at load, relative; bfloat16 gets thirty times as much
 )
@@ -63,6 +66,7 @@ class RewardModel(nn.Module):
         self.backbone: Any = backbone
         self.encoder, self.share_prompts = encoder, share_prompts
         self.heads = nn.ModuleDict()
+        self.members: nn.Parameter | None = None  # (members, hidden); the reward is read by their mean
         self.packed = packed
         for name in sorted(set(heads)):
             self.add_head(name)
@@ -95,6 +99,24 @@ class RewardModel(nn.Module):
             nn.init.zeros_(head.bias)
             self.heads[key] = head.to(self.device)
 
+    @property
+    def size(self) -> int:
+        """Members of the ensemble; 1 for a single head."""
+        return 1 if self.members is None else len(self.members)
+
+    def make_ensemble(self, size: int) -> None:
+        """Several reward heads in place of the one, near it but each started elsewhere, from torch's generator.
+
+        An ensemble of the same size is left as it is. The score head of the plain classifier rests until `save`, which
+        puts the mean of the members there: heads are linear, so that is the mean of their rewards.
+        """
+        if size > 1 and self.size != size:
+            start = next(self.classifier.score.parameters()).detach().float()
+            self.members = nn.Parameter(start + 0.02 * torch.randn(size, start.shape[1]).to(self.device))
+        if self.members is not None:
+            for parameter in self.classifier.score.parameters():
+                parameter.requires_grad_(False)
+
     # Scores
 
     def forward(self, sequences: Sequence[Encoded], places: Sequence[Place]) -> Tensor:
@@ -111,7 +133,29 @@ class RewardModel(nn.Module):
         order = torch.tensor([i for members in groups.values() for i in members], device=hidden.device)
         return torch.cat(scores)[order.argsort()]
 
+    def forward_members(self, sequences: Sequence[Encoded], places: Sequence[Place]) -> Tensor:
+        """(members, len(places)) float32: as `forward`, the reward by each member; other heads are the same for all."""
+        hidden, rows = self._packed(sequences, places) if self.packed else self._padded(sequences, places)
+        named = [place.head for place in places]
+        others = [i for i, name in enumerate(named) if name != REWARD]
+        with torch.autocast(hidden.device.type, enabled=False):
+            chosen = hidden[rows]
+            scores = F.linear(chosen.float(), self._members()).T
+            if others:
+                at = torch.tensor(others, device=hidden.device)
+                told = torch.cat([self._head(named[i], chosen[i : i + 1]) for i in others])
+                scores = scores.index_copy(1, at, told.expand(self.size, -1))
+        return scores
+
+    def _members(self) -> Tensor:
+        if self.members is not None:
+            return self.members
+        score: Tensor = next(self.classifier.score.parameters())
+        return score.float()
+
     def _head(self, name: str, hidden: Tensor) -> Tensor:
+        if name == REWARD and self.members is not None:
+            return F.linear(hidden.float(), self.members.mean(dim=0, keepdim=True)).squeeze(-1)
         head = self.classifier.score if name == REWARD else self.heads[name.replace(".", "%2E")]
         weight = next(head.parameters())
         return head(hidden.to(weight.dtype)).squeeze(-1).float()
@@ -203,6 +247,11 @@ class RewardModel(nn.Module):
         with self._compute():
             return self.forward(sequences, places)
 
+    def compute_members(self, sequences: Sequence[Encoded], places: Sequence[Place]) -> Tensor:
+        """`forward_members` in the arithmetic that suits the device."""
+        with self._compute():
+            return self.forward_members(sequences, places)
+
     # On disk
 
     @classmethod
@@ -268,12 +317,16 @@ class RewardModel(nn.Module):
         backbone.config.pad_token_id = backbone.config.get_text_config().pad_token_id = tokenizer.pad_token_id
         backbone.config.use_cache = False
         stored = load_file(Path(path) / HEADS_FILE) if (Path(path) / HEADS_FILE).is_file() else {}
+        members = stored.pop(MEMBERS, None)
         named = {name.rpartition(".")[0] for name in stored}
         model = cls(backbone.to(device), encoder, [*named, *heads], share_prompts=share_prompts)
         for name in named:
             model.heads[name.replace(".", "%2E")].load_state_dict(
                 {part: stored[f"{name}.{part}"] for part in ("weight", "bias")}
             )
+        if members is not None:
+            model.members = nn.Parameter(members.float().to(device))
+            model.make_ensemble(len(members))
         for module in model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
@@ -304,6 +357,9 @@ class RewardModel(nn.Module):
     ) -> None:
         """Write the directory described above; adapters are merged first."""
         self.merge()
+        if self.members is not None:
+            with torch.no_grad():
+                self.classifier.score.weight.copy_(self.members.mean(dim=0, keepdim=True))
         self.classifier.save_pretrained(path)
         self.encoder.tokenizer.save_pretrained(path)
         tensors = {
@@ -311,6 +367,8 @@ class RewardModel(nn.Module):
             for name, head in zip(self.head_names, self.heads.values(), strict=True)
             for part, tensor in head.state_dict().items()
         }
+        if self.members is not None:
+            tensors[MEMBERS] = self.members.detach().cpu().contiguous()
         save_file(tensors, path / HEADS_FILE)
         if nuisance is not None:
             write_json(path / "nuisance.json", nuisance)
@@ -320,6 +378,7 @@ class RewardModel(nn.Module):
                 "kind": "reward_model",
                 "format": 1,
                 "heads": self.head_names,
+                "ensemble": self.size,
                 **self.encoder.fingerprint(),
                 **whetstone,
             },

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import torch
@@ -78,6 +79,26 @@ class Scorer:
             )
         return [(r - self.mean) / self.sd if normalise else r for r in rewards.tolist()]
 
+    def score_members(self, texts: Iterable[tuple[Sequence[Message], str]]) -> list[list[float]]:
+        """Final rewards of each (prompt, text) by each member of the ensemble, (texts, members); one for a single head.
+
+        Their mean is the reward. Raises Problem as `score` does.
+        """
+        sequences = [self._sequence(prompt, text) for prompt, text in texts]
+        ends = [Place(i, len(s) - 1) for i, s in enumerate(sequences)]
+        rewards = scores_at(self.model, sequences, ends, self.pack_tokens, members=True)
+        if not torch.isfinite(rewards).all():
+            raise Problem(
+                "The reward model gives a reward that is no number.",
+                "Its weights are broken; use another one.",
+            )
+        found: list[list[float]] = rewards.T.tolist()
+        return found
+
+    def score_with_sd(self, texts: Iterable[tuple[Sequence[Message], str]]) -> list[tuple[float, float]]:
+        """(reward, sd over the members) of each text; sd is 0 for a single head, which does not know how sure it is."""
+        return [(fmean(row), stdev(row) if len(row) > 1 else 0.0) for row in self.score_members(texts)]
+
     def token_rewards(self, prompt: Sequence[Message], text: str) -> list[TokenReward]:
         """What each token of the response adds; they sum to the final reward less the score of the empty response.
 
@@ -113,8 +134,12 @@ def scores_at(
     sequences: Sequence[Encoded],
     places: Sequence[Place],
     pack_tokens: int = 16_384,
+    *,
+    members: bool = False,
 ) -> Tensor:
     """(len(places),) float32 on the CPU: scores at any places of any number of sequences, a pack at a time.
+
+    With `members` (members, len(places)), by each member of the ensemble.
 
     Texts to one prompt run together when they stand together. Padded models get sequences of like length together.
     """
@@ -122,14 +147,15 @@ def scores_at(
     for i, place in enumerate(places):
         wanted.setdefault(place.sequence, []).append(i)
     order = sorted(wanted, key=lambda i: (sequences[i].prompt, i) if model.packed else (len(sequences[i]), i))
-    result = torch.zeros(len(places))
+    result = torch.zeros((model.size, len(places)) if members else len(places))
+    compute = model.compute_members if members else model.compute
     part: list[int] = []
 
     def run() -> None:
         local = {s: i for i, s in enumerate(part)}
         rows = [i for s in part for i in wanted[s]]
         moved = [Place(local[places[i].sequence], places[i].position, places[i].head) for i in rows]
-        result[rows] = model.compute([sequences[s] for s in part], moved).cpu()
+        result[..., rows] = compute([sequences[s] for s in part], moved).cpu()
 
     for i in order:
         if part and model.tokens_run([sequences[s] for s in (*part, i)]) > pack_tokens:

@@ -26,7 +26,7 @@ from feedback_types.base import Event
 from feedback_types.likelihoods import Likelihood
 from training_bridge.programs import Problem, RunDirectory, main, read_json, sha256_of, write_json
 from training_bridge.reward_model.config import TrainParameters, parameters, source
-from training_bridge.reward_model.data import Dataset, build
+from training_bridge.reward_model.data import Dataset, Pack, build
 from training_bridge.reward_model.distributed import Processes
 from training_bridge.reward_model.evaluate import (
     Rewards,
@@ -74,6 +74,8 @@ class Trainer:
         self.steps = max(1, round(self.per_epoch * settings.epochs))
         self.done = 0
 
+        self.member_weights = member_weights(data, model.size, seed)
+
         self.network = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.nuisances = {n: p for n, p in objective.named_parameters() if p.requires_grad}
         self.rate = settings.learning_rate or default_rate(model, settings)
@@ -111,15 +113,7 @@ class Trainer:
             len(kinds) + 2, dtype=torch.float64, device=self.model.device
         )  # nats by kind, loss, centring
         for pack in self.processes.mine(packs, sizes):
-            scores = self.model.compute(pack.sequences, pack.places)
-            said = self.objective(scores, pack)
-            loss = scores.new_zeros(())
-            for kind, members in pack.observations.items():
-                weights = torch.tensor([o.weight for o in members], device=scores.device)
-                loss = loss - (weights * said[kind]).sum() / weight
-                totals[kinds.index(kind)] -= said[kind].detach().sum()
-            final = scores[: len(pack.sequences)].mean()
-            centring = self.settings.center * len(pack.sequences) / sequences * final.square()
+            loss, centring = self.model_loss(pack, kinds, weight, sequences, totals)
             (loss + centring).backward()
             totals[-2] += loss.detach()
             totals[-1] += centring.detach()
@@ -148,6 +142,35 @@ class Trainer:
             "tokens": sum(sizes),
             "tokens_per_s": sum(sizes) / (time.perf_counter() - started),
         }
+
+    def model_loss(
+        self, pack: Pack, kinds: Sequence[str], weight: float, sequences: int, totals: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """A pack's share of the loss of a step, and of its centring; adds nats by kind to `totals`.
+
+        Of an ensemble it is the mean over the members, each with weights of its own for the answers.
+        """
+        share = self.settings.center * len(pack.sequences) / sequences
+        if not self.member_weights:
+            scores = self.model.compute(pack.sequences, pack.places)
+            said = self.objective(scores, pack)
+            loss = scores.new_zeros(())
+            for kind, members in pack.observations.items():
+                weights = torch.tensor([o.weight for o in members], device=scores.device)
+                loss = loss - (weights * said[kind]).sum() / weight
+                totals[kinds.index(kind)] -= said[kind].detach().sum()
+            return loss, share * scores[: len(pack.sequences)].mean().square()
+        every = self.model.compute_members(pack.sequences, pack.places)
+        loss = every.new_zeros(())
+        for number, scores in enumerate(every):
+            said = self.objective(scores, pack)
+            for kind, members in pack.observations.items():
+                drawn = torch.tensor(
+                    [o.weight * self.member_weights[id(o)][number] for o in members], device=scores.device
+                )
+                loss = loss - (drawn * said[kind]).sum() / weight / len(every)
+                totals[kinds.index(kind)] -= said[kind].detach().sum() / len(every)
+        return loss, share * every[:, : len(pack.sequences)].mean(dim=1).square().mean()
 
     def pack_tokens(self, items: Sequence[int]) -> int:
         """So that every process has something to do, and no pack is larger than it may be."""
@@ -212,6 +235,19 @@ class Trainer:
             torch.load(folder / "optimizer.pt", weights_only=True, map_location=self.model.device)
         )
         self.done = int(state["step"])
+
+
+def member_weights(data: Dataset, members: int, seed: int) -> dict[int, list[float]]:
+    """id of an observation -> its weight for each member of an ensemble; empty for a single head.
+
+    All answers about one item share their weights: exponential with mean 1, the Bayesian bootstrap (Rubin 1981), in which
+    no item is left out altogether.
+    """
+    if members == 1:
+        return {}
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.empty(len(data.items), members).exponential_(generator=generator).tolist()
+    return {id(data.observations[o]): drawn[i] for i, item in enumerate(data.items) for o in item}
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
@@ -303,6 +339,7 @@ def _train(run: RunDirectory, settings: TrainParameters, processes: Processes) -
         model.add_head(head)
     if settings.adapter == "lora":
         model.add_adapters(settings.lora_rank)
+    model.make_ensemble(settings.ensemble)
     if settings.activation_checkpointing:
         model.classifier.activation_checkpointing_enable({"use_reentrant": False})
     joint = settings.objective == "joint"
@@ -413,6 +450,7 @@ def conclude(
         "left_out": dict(sorted(data.dropped.items())),
         "trained_weights": trainable,
         "packed": model.packed,
+        "ensemble": model.size,
         "loss_first": told["losses"][0] if told["losses"] else None,
         "loss_last": told["losses"][-1] if told["losses"] else None,
         "seconds": told["seconds"],
