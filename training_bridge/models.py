@@ -132,6 +132,11 @@ class Checkpoint(models.Model):
     def short(self) -> str:
         return self.sha256[:12]
 
+    @property
+    def is_soft_prompt(self) -> bool:
+        """Whether it is vectors that stand before the texts of another policy (policy/adapters.py)."""
+        return (self.lineage.get("config") or {}).get("adapter") == "prompt"
+
 
 class Run(Job):
     """One act of learning or evaluation: a method with its inputs, and what came of it."""

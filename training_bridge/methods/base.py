@@ -121,6 +121,15 @@ class Method:
                 fields[name] = [_("%(method)s does not use this; leave it empty.") % {"method": self.label}]
         if fields:
             raise Invalid(_("Something is missing for this run."), fields=fields)
+        if (
+            self.makes == Checkpoint.Kind.POLICY
+            and inputs.parent is not None
+            and inputs.parent.is_soft_prompt
+        ):
+            said = _(
+                "This is a soft prompt, which nothing can be trained on. Start from the policy it belongs to."
+            )
+            raise Invalid(said, fields={"parent": [said]})
         if faults := list(self.check(parameters, inputs)):
             raise Invalid(" ".join(faults), code="not_enough_data")
         from training_bridge.methods.estimates import fault  # which knows what inputs are

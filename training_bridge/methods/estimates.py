@@ -114,8 +114,13 @@ def memory(parameters: Any, inputs: Inputs) -> Memory | None:
         if getattr(parameters, "activation_checkpointing", False)
         else 14 * size.width + 4 * size.inner
     )
-    activations = rows_at_once(parameters) * longest * size.layers * kept * FLOAT
-    scores = 3 * FLOAT * size.vocabulary * min(SCORED_TOKENS, rows_at_once(parameters) * longest)
+    at_once = rows_at_once(parameters) * longest
+    if hasattr(parameters, "pack_tokens"):
+        at_once = min(at_once, parameters.pack_tokens)
+    activations = at_once * size.layers * kept * FLOAT
+    # The held-out texts are scored with whole logits, as numbers, logarithms and their difference; what that took stays with
+    # the process. A reward has one number for a token, not one for each word.
+    scores = 0.0 if hasattr(parameters, "pack_tokens") else 3 * FLOAT * size.vocabulary * SCORED_TOKENS
     others = 0
     if hasattr(parameters, "steps") and parameters.adapter == "full":
         others += size.weights  # TRL's copy of the parent
@@ -129,7 +134,8 @@ def memory(parameters: Any, inputs: Inputs) -> Memory | None:
             "gradients": FLOAT * trained / MB,
             "optimiser": 2 * FLOAT * trained / MB,
             "other models": FLOAT * others / MB,
-            "activations": max(activations, scores) / MB,
+            "activations": activations / MB,
+            "scores": scores / MB,
             "program": float(PROGRAM_MB),
         }
     )
@@ -148,7 +154,7 @@ def trainable(parameters: Any, size: Size) -> int:
 def rows_at_once(parameters: Any) -> float:
     """Texts that are run together."""
     if hasattr(parameters, "pack_tokens"):
-        return 1.0
+        return 2.0 * float(parameters.batch_items)  # two responses an answer, more or less
     if hasattr(parameters, "steps") and hasattr(parameters, "answers"):
         return float(parameters.prompts * parameters.answers)
     batch = getattr(parameters, "micro_batch", 0) or getattr(parameters, "batch", 8)
@@ -157,8 +163,6 @@ def rows_at_once(parameters: Any) -> float:
 
 def tokens_of_a_row(parameters: Any, inputs: Inputs, size: Size, *, longest: bool) -> float:
     """Tokens of a text, prompt included: of the longest, or of most."""
-    if longest and hasattr(parameters, "pack_tokens"):
-        return float(parameters.pack_tokens)
     if hasattr(parameters, "max_tokens"):
         found = PROMPT_TOKENS + parameters.max_tokens * (1.0 if longest else 0.5)
     else:

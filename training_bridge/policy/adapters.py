@@ -9,8 +9,7 @@ and the policy that it belongs to is found by its hash: beside it in the same fo
 hashes, or at the place that peft's config names. With any other policy it would mean nothing, so it is refused with both
 hashes.
 
-`attach` makes the two one model: the vectors become input embeddings of k further ids, which `chat.prompt_ids` puts before
-every prompt. The softmax over words stays as it is, and sampling, scoring and streaming need not know about it.
+`soft_prompt.attach` makes the two one model. Nothing here imports torch: whoever keeps checkpoints asks `base_of` too.
 """
 
 from __future__ import annotations
@@ -18,9 +17,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import Tensor, nn
 
 from training_bridge.policy.config import LearningParameters
 from training_bridge.programs import Problem, directory_sha256
@@ -86,37 +82,3 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise Problem(f"{path} cannot be read: {error}.", "Bring it back from a backup.") from error
     return value if isinstance(value, dict) else {}
-
-
-class SoftPromptEmbedding(nn.Module):
-    """Embeddings of words, and of k further ids from `first` on."""
-
-    def __init__(self, words: nn.Embedding, vectors: Tensor):
-        super().__init__()
-        self.words, self.first = words, words.weight.shape[0]
-        self.vectors = nn.Parameter(vectors, requires_grad=False)
-
-    @property
-    def weight(self) -> Tensor:
-        return self.words.weight
-
-    def forward(self, ids: Tensor) -> Tensor:
-        is_soft = ids >= self.first
-        words = self.words(ids.masked_fill(is_soft, 0))
-        return torch.where(is_soft[..., None], self.vectors[(ids - self.first).clamp(min=0)], words)
-
-
-def attach(model: Any, tokenizer: Any, place: str | Path) -> None:
-    """Make a loaded policy one with a soft prompt. Raises Problem when it does not fit."""
-    from safetensors.torch import load_file
-
-    vectors = load_file(Path(place) / WEIGHTS)["prompt_embeddings"]
-    words = model.get_input_embeddings()
-    if vectors.shape[1] != words.weight.shape[1]:
-        raise Problem(
-            f"The soft prompt has vectors of {vectors.shape[1]} numbers, the policy of {words.weight.shape[1]}.",
-            "Use it with the policy it was trained on.",
-        )
-    embedding = SoftPromptEmbedding(words, vectors.to(words.weight))
-    model.set_input_embeddings(embedding)
-    tokenizer.soft_prompt = tuple(range(embedding.first, embedding.first + len(vectors)))

@@ -21,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from feedback_types.base import Message
 from training_bridge.policy import adapters
+from training_bridge.policy.soft_prompt import attach
 from training_bridge.programs import Problem
 from training_bridge.reward_model.encoding import FIXED_DATE
 
@@ -38,7 +39,7 @@ def load_policy(place: str | Path, *, device: str = "", dtype: torch.dtype | Non
     """
     if adapters.is_soft_prompt(place):
         base, tokenizer = load_policy(adapters.base_of(place), device=device, dtype=dtype)
-        adapters.attach(base, tokenizer, place)
+        attach(base, tokenizer, place)
         return base, tokenizer
     device = device or default_device()
     dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else torch.float32)

@@ -18,6 +18,7 @@ from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
 from training_bridge import programs
 from training_bridge.models import Checkpoint, Promotion
+from training_bridge.policy import adapters
 from training_bridge.programs import directory_sha256 as directory_sha256
 
 # Formats that run code when they are read; our programs write safetensors only.
@@ -79,6 +80,11 @@ def damage(checkpoint: Checkpoint) -> str:
         return _("%(name)s is missing from %(path)s.") % {"name": checkpoint.name, "path": directory}
     if directory_sha256(directory) != checkpoint.sha256:
         return _("%(name)s has changed on disk: its hash is another one.") % {"name": checkpoint.name}
+    if adapters.is_soft_prompt(directory):
+        try:
+            adapters.base_of(directory)
+        except programs.Problem as problem:  # the policy it belongs to is missing, or is another one
+            return str(problem)
     return ""
 
 
