@@ -15,6 +15,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +103,9 @@ def run(small: bool) -> dict[str, Any]:
     return found
 
 
-def _run(data_dir: Path, n: int) -> dict[str, Any]:
+@contextmanager
+def prepared(data_dir: Path, fill: str) -> Iterator[dict[str, str]]:
+    """A database of its own in a directory, migrated and filled by SQL; gives the environment that leads to it."""
     from annotation.project import embedded
 
     environment = {
@@ -111,7 +115,6 @@ def _run(data_dir: Path, n: int) -> dict[str, Any]:
     }
     leases = embedded.ensure_running("postgres", places=embedded.Places(data_dir))
     try:
-        fill = FILL.format(n=n, protocol=json.dumps(PROTOCOL), words=WORDS)
         prepare = (
             "import django, sys; django.setup();"
             "from django.core.management import call_command; call_command('migrate', verbosity=0, interactive=False);"
@@ -121,6 +124,14 @@ def _run(data_dir: Path, n: int) -> dict[str, Any]:
         subprocess.run(
             [sys.executable, "-c", prepare], env=environment, cwd=ROOT, input=fill, text=True, check=True
         )
+        yield environment
+    finally:
+        for lease in leases:
+            lease.release()
+
+
+def _run(data_dir: Path, n: int) -> dict[str, Any]:
+    with prepared(data_dir, FILL.format(n=n, protocol=json.dumps(PROTOCOL), words=WORDS)) as environment:
         builds = [
             json.loads(
                 subprocess.run(
@@ -134,8 +145,5 @@ def _run(data_dir: Path, n: int) -> dict[str, Any]:
             )
             for k in range(2)
         ]
-    finally:
-        for lease in leases:
-            lease.release()
     first, second = builds
     return {**first, "second_build_is_the_same": first.pop("sha256") == second["sha256"]}

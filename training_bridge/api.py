@@ -10,8 +10,9 @@ from django.urls import path
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers as s
+from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +23,7 @@ from annotation.api.schemas import page_of
 from annotation.errors import Invalid, NotFound
 from training_bridge import methods, selectors, services
 from training_bridge.exports import compare as comparison
+from training_bridge.exports import feed
 from training_bridge.exports.files import line
 from training_bridge.exports.filters import Filters
 from training_bridge.lineage import ancestry, trace
@@ -303,6 +305,38 @@ class Download(ApiView):
         return data.stream(request._request, selectors.snapshot_for(request.user, snapshot_id))
 
 
+class Events(ApiView):
+    scope = "research"
+    query_parameters = ("after", "limit")
+
+    @extend_schema(
+        operation_id="events_list",
+        parameters=[
+            OpenApiParameter(
+                "after",
+                str,
+                description="The cursor of the last page; empty: from the beginning.",
+            ),
+            OpenApiParameter("limit", int, description="Submissions, 1 to 1000; 100 if absent."),
+        ],
+        responses={200: OpenApiTypes.OBJECT},
+        tags=["snapshots"],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """What labelers say, as it comes in: {"events", "after", "more"}. Ask again with `after`: each event comes once, and
+        none is lost that commits late. A correction names the submission that it supersedes."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        asked = request.query_params
+        limit = asked.get("limit", "100")
+        if not limit.isascii() or not limit.isdigit() or len(limit) > 4 or not 1 <= int(limit) <= feed.MOST:
+            raise ParseError(_("limit is a whole number from 1 to %(n)d.") % {"n": feed.MOST})
+        try:
+            found = feed.page(campaign, after=asked.get("after", ""), limit=int(limit))
+        except feed.BadCursor:
+            raise ParseError(_("The cursor was altered; take it from the last answer.")) from None
+        return Response({"events": found.events, "after": found.after, "more": found.more})
+
+
 class Exchange(ApiView):
     scope = "research"
 
@@ -567,6 +601,7 @@ class RefreshPolicy(ApiView):
 
 urlpatterns = [
     path("api/campaigns/<slug:slug>/snapshots/", Snapshots.as_view(), name="api-snapshots"),
+    path("api/campaigns/<slug:slug>/events/", Events.as_view(), name="api-events"),
     path("api/snapshots/<uuid:snapshot_id>/", OneSnapshot.as_view(), name="api-snapshot"),
     path("api/snapshots/<uuid:snapshot_id>/download/", Download.as_view(), name="api-snapshot-download"),
     path(

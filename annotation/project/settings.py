@@ -37,6 +37,12 @@ DATA_DIR = envpath("WHETSTONE_DATA_DIR", BASE_DIR / ".data")
 PUBLIC_URL = envstr("WHETSTONE_PUBLIC_URL", "").rstrip(
     "/"
 )  # of this site, for citations; empty: they have none
+# Where `manage.py push_to_hub` may go: the hub, and where the hub stores large files.
+HF_ENDPOINT = envstr("WHETSTONE_HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+HF_HOSTS = envlist(
+    "WHETSTONE_HF_HOSTS",
+    [f"hf-hub-lfs-{region}.s3-accelerate.amazonaws.com" for region in ("us-east-1", "eu-west-1")],
+)
 SNAPSHOT_DIR = DATA_DIR / "snapshots"
 ERASURE_LIST = DATA_DIR / "erasures.jsonl"  # outlives a restored database: manage.py replay_erasures
 RUN_DIR = DATA_DIR / "runs"

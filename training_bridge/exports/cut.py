@@ -64,10 +64,10 @@ RESPONSES = f"""
 """
 # Ordered by submission, so that the answers of one screen stand together; ids are UUIDs and sort alike everywhere.
 FEEDBACK = f"""
-    SELECT f.id, f.question, f.type, f.version, f.target_id, f.payload::text, f.choice_set::text,
-           s.id::text, s.item_id, s.labeler_id, s.labeler_kind, s.revision, s.status,
+    SELECT f.id, f.question, f.type, f.version, f.target_id, f.payload, f.choice_set,
+           s.id AS submission, s.item_id, s.labeler_id, s.labeler_kind, s.revision, s.status,
            s.protocol_version, s.guidelines_version, s.active_ms, s.total_ms, s.device_class,
-           to_char(s.submitted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           to_char(s.submitted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS submitted_at,
            i.prompt_id, i.round_number, a.response_order
     FROM {SUBMISSIONS}
     JOIN annotation_feedback f ON f.submission_id = s.id
@@ -108,10 +108,14 @@ def pseudonym(key: str, campaign_id: int) -> str:
     return f"l-{mac.hexdigest()[:12]}"
 
 
-# A read-only transaction may fill it, but not create it. A pool gives the same session to the next cut, with the table; what
-# was in it went with the rollback at the end.
-CUT_AGREED = """
-    CREATE TEMPORARY TABLE IF NOT EXISTS cut_agreed (item_id bigint, question text, PRIMARY KEY (item_id, question))
+# A read-only transaction may fill them, but not create them. A pool gives the same session to the next cut, with its tables;
+# what was in them went with the rollback at the end.
+TEMPORARY = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS cut_agreed (item_id bigint, question text, PRIMARY KEY (item_id, question));
+    CREATE TEMPORARY TABLE IF NOT EXISTS cut_labelers (id bigint PRIMARY KEY, name text);
+    CREATE TEMPORARY TABLE IF NOT EXISTS cut_questions (
+        protocol integer, question text, settings text, required text, PRIMARY KEY (protocol, question));
+    CREATE TEMPORARY TABLE IF NOT EXISTS cut_tests (prompt_id bigint PRIMARY KEY)
 """
 
 
@@ -186,7 +190,7 @@ def open_cut(campaign_id: int, filters: Filters) -> Iterator[Cut]:
     try:
         filters = filters.until(_settle(connection, filters.submitted_until))
         with connection.cursor() as cursor:
-            cursor.execute(CUT_AGREED)
+            cursor.execute(TEMPORARY)
         connection.set_autocommit(False)
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

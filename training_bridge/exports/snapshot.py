@@ -23,75 +23,20 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from feedback_types.protocol import load_protocol
-from training_bridge.exports import agreement, cards, citation, cut
+from training_bridge.exports import agreement, cards, citation, cut, events
+from training_bridge.exports.counts import Counts
 from training_bridge.exports.files import OPTIONS, HashingFile, sha256_of, sync_directory
 from training_bridge.exports.filters import Filters
 from training_bridge.exports.formats import Views
 from training_bridge.exports.split import split_of
+from training_bridge.exports.tables import FEEDBACK_SCHEMA, PROMPT_SCHEMA, RESPONSE_SCHEMA, ParquetFile, Table
 from training_bridge.exports.texts import TextIndex
 
 SUPERSEDED = "SUPERSEDED.json"
 FORMAT = 2  # 1 had no agreement, languages, terms of the data and filters by type, labeler and agreement
-BATCH_ROWS, BATCH_BYTES = 20_000, 8 << 20  # of a Parquet row group: rows may be few and long
 
 Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all
-
-JSON_TEXT = pa.string()
-FEEDBACK_SCHEMA = pa.schema(
-    [
-        ("id", pa.int64()),
-        ("submission", pa.string()),
-        ("campaign", pa.int64()),
-        ("item", pa.int64()),
-        ("round", pa.int32()),
-        ("prompt", pa.int64()),
-        ("responses", pa.list_(pa.int64())),
-        ("question", pa.string()),
-        ("type", pa.string()),
-        ("version", pa.int32()),
-        ("target", pa.int64()),
-        ("payload", JSON_TEXT),
-        ("choice_set", JSON_TEXT),
-        ("settings", JSON_TEXT),
-        ("required", pa.bool_()),
-        ("labeler", pa.string()),
-        ("labeler_kind", pa.string()),
-        ("status", pa.string()),
-        ("revision", pa.int32()),
-        ("protocol_version", pa.int32()),
-        ("guidelines_version", pa.int32()),
-        ("active_ms", pa.int64()),
-        ("total_ms", pa.int64()),
-        ("device_class", pa.string()),
-        ("submitted_at", pa.string()),
-        ("split", pa.string()),
-    ]
-)
-PROMPT_SCHEMA = pa.schema(
-    [
-        ("id", pa.int64()),
-        ("messages", JSON_TEXT),
-        ("language", pa.string()),
-        ("external_id", pa.string()),
-        ("split", pa.string()),
-        ("sha256", pa.string()),
-    ]
-)
-RESPONSE_SCHEMA = pa.schema(
-    [
-        ("id", pa.int64()),
-        ("prompt", pa.int64()),
-        ("text", pa.string()),
-        ("sha256", pa.string()),
-        ("source", pa.string()),
-        ("policy", pa.string()),
-        ("sampling", JSON_TEXT),
-    ]
-)
-AS_TEXT = ("payload", "choice_set", "settings", "messages", "sampling")
 
 
 class NoSpace(OSError):
@@ -167,56 +112,6 @@ def _scratch(root: Path) -> Iterator[Path]:
             shutil.rmtree(scratch)
 
 
-# --- Native rows -----------------------------------------------------------------------------------------------------
-
-
-class Table:
-    """One table of `native/`, written as JSONL and Parquet at once, 20,000 rows at a time."""
-
-    def __init__(self, root: Path, name: str, schema: pa.Schema):
-        self.schema = schema
-        self.jsonl = HashingFile(root, f"native/{name}.jsonl")
-        self.parquet = HashingFile(root, f"native/{name}.parquet")
-        self.writer = pq.ParquetWriter(self.parquet, schema, compression="zstd", version="2.6")
-        self.columns: dict[str, list[Any]] = {field.name: [] for field in schema}
-        self.waiting = 0
-        self.flushed_bytes = 0
-
-    def add(self, row: dict[str, Any]) -> int:
-        """Writes one row; returns the offset behind its line."""
-        self.jsonl.write_row(row)
-        for name, values in self.columns.items():
-            value = row[name]
-            values.append(
-                orjson.dumps(value, option=OPTIONS).decode()
-                if name in AS_TEXT and value is not None
-                else value
-            )
-        self.waiting += 1
-        if self.waiting == BATCH_ROWS or self.jsonl.bytes - self.flushed_bytes >= BATCH_BYTES:
-            self.flush()
-        return self.jsonl.bytes
-
-    def flush(self) -> None:
-        if not self.waiting:
-            return
-        arrays = [pa.array(self.columns[field.name], field.type) for field in self.schema]
-        self.writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
-        self.parquet.rows += self.waiting
-        self.waiting, self.flushed_bytes = 0, self.jsonl.bytes
-        for values in self.columns.values():
-            values.clear()
-        del arrays
-        pa.default_memory_pool().release_unused()
-
-    def close(self) -> list[HashingFile]:
-        self.flush()
-        self.writer.close()
-        self.jsonl.close()
-        self.parquet.close()
-        return [self.jsonl, self.parquet]
-
-
 def _write(source: cut.Cut, slug: str, root: Path, tell: Progress, supersedes: str = "") -> dict[str, Any]:
     files: list[HashingFile] = []
     percent = source.filters.test_percent
@@ -258,13 +153,16 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress, supersedes: s
         responses.add(response_id, table.add({**row, "sampling": sampling and orjson.loads(sampling)}))
     files += table.close()
 
-    table, counts = Table(root, "feedback", FEEDBACK_SCHEMA), Counts()
-    for row in native_rows(source, prompts):
-        table.add(row)
+    with HashingFile(root, "native/feedback.jsonl") as jsonl:
+        events.copy(source, prompts, jsonl)
+    files.append(jsonl)
+    parquet, counts = ParquetFile(root, "feedback", FEEDBACK_SCHEMA), Counts()
+    for row in events.read(root / jsonl.name):
+        parquet.add(row)
         counts.add(row)
         if counts.feedback % 500 == 0:
             tell("events", counts.submissions, source.submissions)
-    files += table.close()
+    files.append(parquet.close())
     tell("events", counts.submissions, source.submissions)
 
     done = 0
@@ -312,97 +210,6 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress, supersedes: s
         readme.write(cards.card(manifest, guidelines).encode())
     manifest["files"]["README.md"] = {**readme.entry(), "rows": None}
     return manifest
-
-
-def native_rows(source: cut.Cut, prompts: TextIndex) -> Iterator[dict[str, Any]]:
-    """Events of the cut as `native/feedback.jsonl` holds them, those of one submission together."""
-    questions = {
-        (number, q.key): (q.settings.model_dump(mode="json"), q.required)
-        for number, raw in source.all(cut.PROTOCOLS)
-        for q in load_protocol(orjson.loads(raw), is_stored=True)
-    }
-    names = source.labelers
-    campaign = source.campaign_id
-    for (
-        feedback_id, question, kind, version, target, payload, choice_set,
-        submission, item, labeler, labeler_kind, revision, status, protocol, guidelines,
-        active_ms, total_ms, device_class, submitted_at, prompt, round_number, order,
-    ) in source.stream(cut.FEEDBACK):  # fmt: skip
-        settings, required = questions[protocol, question]
-        yield {
-            "id": feedback_id,
-            "submission": submission,
-            "campaign": campaign,
-            "item": item,
-            "round": round_number,
-            "prompt": prompt,
-            "responses": order,
-            "question": question,
-            "type": kind,
-            "version": version,
-            "target": target,
-            "payload": orjson.loads(payload),
-            "choice_set": orjson.loads(choice_set),
-            "settings": settings,
-            "required": required,
-            "labeler": names[labeler],
-            "labeler_kind": labeler_kind,
-            "status": status,
-            "revision": revision,
-            "protocol_version": protocol,
-            "guidelines_version": guidelines,
-            "active_ms": active_ms,
-            "total_ms": total_ms,
-            "device_class": device_class,
-            "submitted_at": submitted_at,
-            "split": "test" if prompts.mark(prompt) else "train",
-        }
-
-
-class Counts:
-    """What is in the events, counted as they pass."""
-
-    def __init__(self) -> None:
-        self.feedback = self.submissions = self.late = 0
-        self.types: dict[str, dict[str, Any]] = {}
-        self.questions: Counter[str] = Counter()
-        self.labeler_kinds: Counter[str] = Counter()
-        self.rounds: Counter[int] = Counter()
-        self.labelers: set[str] = set()
-        self.protocols: set[int] = set()
-        self.guidelines: set[int] = set()
-        self._submission = ""
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        self.feedback += 1
-        kind = self.types.setdefault(row["type"], {"rows": 0, "train": 0, "test": 0, "versions": set()})
-        kind["rows"] += 1
-        kind[row["split"]] += 1
-        kind["versions"].add(row["version"])
-        self.questions[row["question"]] += 1
-        self.labeler_kinds[row["labeler_kind"]] += 1
-        self.rounds[row["round"]] += 1
-        self.labelers.add(row["labeler"])
-        self.protocols.add(row["protocol_version"])
-        self.guidelines.add(row["guidelines_version"])
-        if row["submission"] != self._submission:
-            self._submission = row["submission"]
-            self.submissions += 1
-            self.late += row["status"] == "late"
-
-    def dump(self) -> dict[str, Any]:
-        return {
-            "feedback": self.feedback,
-            "submissions": self.submissions,
-            "late_submissions": self.late,
-            "labelers": len(self.labelers),
-            "types": {
-                slug: {**row, "versions": sorted(row["versions"])} for slug, row in sorted(self.types.items())
-            },
-            "questions": dict(sorted(self.questions.items())),
-            "labeler_kinds": dict(sorted(self.labeler_kinds.items())),
-            "rounds": {str(n): k for n, k in sorted(self.rounds.items())},
-        }
 
 
 def superseded(directory: Path) -> dict[str, Any] | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import compress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,6 +49,10 @@ class TextIndex:
 
     def mark(self, row_id: int) -> bool:
         return bool(self._marks[self._at(row_id)])
+
+    def marked(self) -> Iterator[int]:
+        """The ids whose mark is set, rising."""
+        return compress(self._ids, self._marks)
 
     def _at(self, row_id: int) -> int:
         at = bisect_left(self._ids, row_id)
