@@ -119,6 +119,10 @@ class MethodSchema(s.Serializer):
     may_take = s.ListField(child=s.CharField())
     makes = s.CharField()
     attributes = s.JSONField()
+    presets = s.ListField(
+        child=s.JSONField(),
+        help_text="name, label, purpose, and the values of settings that differ from the defaults.",
+    )
     config = s.JSONField(help_text="JSON schema of the settings.")
 
 
@@ -422,6 +426,15 @@ class Methods(ApiView):
                     "may_take": list(m.may_take),
                     "makes": m.makes,
                     "attributes": {str(name): str(value) for name, value in m.attributes.rows()},
+                    "presets": [
+                        {
+                            "name": preset.name,
+                            "label": str(preset.label),
+                            "purpose": str(preset.purpose),
+                            "values": dict(preset.values),
+                        }
+                        for preset in m.presets
+                    ],
                     "config": m.parameters.model_json_schema(),
                 }
                 for m in methods.all_methods().values()

@@ -88,7 +88,9 @@ def test_filters_are_refused_by_name(world: World, filters: Any, field: str | No
 
 def test_run_from_starting_to_cancelling(world: World) -> None:
     caller = Caller(world.researcher)
-    assert {"reward_model", "toy"} <= {m["name"] for m in caller.get("/api/methods/").json()}
+    known = {m["name"]: m for m in caller.get("/api/methods/").json()}
+    assert {"reward_model", "toy"} <= set(known)
+    assert {p["name"]: p["values"] for p in known["dpo"]["presets"]}["gentle"] == {"beta": 0.3}
     started = caller.post(
         f"/api/campaigns/{world.slug}/runs/", {"method": "toy", "config": {"steps": 2}, "seed": 9}
     )

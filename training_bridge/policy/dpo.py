@@ -24,11 +24,12 @@ from typing import Any
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
+from training_bridge.policy import held_out
 from training_bridge.policy.adapters import peft_config
 from training_bridge.policy.chat import answer_ids, content_of, prompt_ids
 from training_bridge.policy.config import DPOParameters, parameters, source
 from training_bridge.policy.logprobs import sums
-from training_bridge.policy.rows import read_rows
+from training_bridge.policy.rows import Row, read_rows
 from training_bridge.policy.trl_runs import (
     Follow,
     InRunDirectory,
@@ -82,8 +83,8 @@ def dpo(run: RunDirectory) -> dict[str, Any]:
             f"Not enough data: need {settings.min_pairs} preference pairs, have {len(pairs)}.",
             "Collect more comparisons, or lower min_pairs if you know what you do.",
         )
-    held_out, _ = read_pairs(snapshot, "test", tokenizer, settings.max_length)
-    before = pair_logprobs(model, held_out)
+    held_out_pairs, _ = read_pairs(snapshot, "test", tokenizer, settings.max_length)
+    before = pair_logprobs(model, held_out_pairs)
     steps = max(1, round(len(pairs) * settings.epochs / settings.batch))
     config = DPOConfig(
         **arguments(run, settings, rate=default_rate(model, settings, RATES), max_steps=steps),
@@ -107,13 +108,18 @@ def dpo(run: RunDirectory) -> dict[str, Any]:
     )
     train(trainer, run)
     model = save_policy(trainer, tokenizer, run, settings, dtype)
+    after = pair_logprobs(model, held_out_pairs)
+    seed = int(run.config.get("seed") or 0)
     return {
         "pairs": len(pairs),
         "pairs_dropped": dropped,
         "steps": steps,
         "learning_rate": config.learning_rate,
         **follow.summary(),
-        "held_out": generalisation(before, pair_logprobs(model, held_out), held_out, settings.beta),
+        "held_out": {
+            **generalisation(before, after, held_out_pairs, settings.beta),
+            "chosen": chosen_likelihood(before, after, held_out_pairs, seed),
+        },
     }
 
 
@@ -180,6 +186,15 @@ def generalisation(
         "loss": sum(max(-m, 0.0) + math.log1p(math.exp(-abs(m))) for m in margins) / len(margins),
         "margin": sum(margins) / len(margins),
     }
+
+
+def chosen_likelihood(
+    before: list[tuple[float, float]], after: list[tuple[float, float]], pairs: list[Pair], seed: int
+) -> dict[str, Any]:
+    """Nats per token of the chosen answers before and after: DPO may make both answers of a pair less likely."""
+    rows = [Row(pair.prompt, pair.chosen) for pair in pairs]
+    old, new = ([chosen for chosen, _ in values] for values in (before, after))
+    return held_out.likelihood(rows, old, new, seed)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,10 @@ def test_it_learns_what_people_prefer_and_says_where_it_comes_from(run_of, polic
         [sum(values) for values in zip(*pair_logprobs(m, pairs), strict=True)] for m in (model, policy[0])
     )
     assert chosen - old_chosen > rejected - old_rejected
+    nats = held_out["chosen"]["nats_per_token"]
+    tokens = sum(len(pair.chosen) for pair in pairs)
+    assert nats["old"]["value"] == pytest.approx(-old_chosen / tokens, abs=1e-4)
+    assert nats["new"]["value"] == pytest.approx(-chosen / tokens, abs=1e-3)
     lineage = json.loads((run.path / "result" / "whetstone.json").read_text())
     assert lineage["parent"] == {"sha256": "parent-hash"} and lineage["snapshot"] == {
         "sha256": "snapshot-hash"
