@@ -107,7 +107,14 @@ def is_erased(user: User) -> bool:
 
 
 def _refuse_last_admin(user: User) -> None:
-    """A campaign keeps an admin, as when a role is taken away."""
+    """A campaign keeps an admin, as when a role is taken away; and so does the site."""
+    if (
+        user.is_superuser
+        and not User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk).exists()
+    ):
+        raise Conflict(
+            _("This is the only administrator of the site; make somebody else one first."), code="last_admin"
+        )
     for membership in Membership.objects.filter(user=user, role=Role.ADMIN, suspended_at=None).select_related(
         "campaign"
     ):

@@ -339,6 +339,10 @@ def test_places_go_back_to_the_queue(world: World) -> None:
 def test_who_may_not_be_erased(world: World) -> None:
     with pytest.raises(Conflict, match="no other admin"):
         erase_person(user=world.owner, actor=None)
+    User.objects.filter(pk=world.labelers[0].pk).update(is_superuser=True)
+    with pytest.raises(Conflict, match="only administrator"):
+        erase_person(user=world.labelers[0], actor=None)
+    User.objects.filter(pk=world.labelers[1].pk).update(is_superuser=True)
     erase_person(user=world.labelers[0], actor=None)
     with pytest.raises(Conflict, match="already"):
         erase_person(user=world.labelers[0], actor=None)

@@ -49,10 +49,10 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
     """Everything that differs, as JSON. `rows` are the first 200 events that do; `differences` gives all of them."""
     manifests = [orjson.loads((path / "manifest.json").read_bytes()) for path in (before, after)]
     revised, counts = _revised(before, after)
-    shown = [
-        describe(difference, revised)
-        for difference, _ in zip(differences(before, after), range(SHOWN), strict=False)
-    ]
+    differing = (
+        differences(before, after) if counts else iter(())
+    )  # read on only where something is to be found
+    shown = [describe(difference, revised) for difference, _ in zip(differing, range(SHOWN), strict=False)]
     return {
         **_of_manifests(*manifests),
         "types": _types(manifests, counts),

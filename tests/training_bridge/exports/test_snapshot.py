@@ -242,6 +242,37 @@ def test_the_same_answers_give_the_same_bytes_anywhere(tmp_path: Path) -> None:
     assert hashlib.sha256((first.path / "manifest.json").read_bytes()).hexdigest() == first.sha256
 
 
+def test_a_database_restored_from_a_dump_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Every row written anew, last ones first: nothing depends on where rows lie."""
+    world = World(n_prompts=6)
+    world.answer_all()
+    world.say(
+        world.items[0], world.labelers[0], -1, revises=world.items[0].submissions.order_by("submitted_at")[0]
+    )
+    first = snap(world, tmp_path / "a", agreement_at_least=0.1)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for name in (
+            "prompt",
+            "response",
+            "item",
+            "itemresponse",
+            "assignment",
+            "submission",
+            "feedback",
+            "user",
+        ):
+            table = f"annotation_{name}"
+            cursor.execute(
+                f"CREATE TEMPORARY TABLE dump ON COMMIT DROP AS SELECT * FROM {table} ORDER BY ctid DESC"
+            )
+            cursor.execute(f"DELETE FROM {table}")
+            cursor.execute(f"INSERT INTO {table} SELECT * FROM dump")
+            cursor.execute("DROP TABLE dump")
+    again = snap(world, tmp_path / "b", agreement_at_least=0.1)
+    assert again.sha256 == first.sha256 and tree(again.path) == tree(first.path)
+
+
 def test_a_manifest_is_enough_to_build_it_again_later(tmp_path: Path) -> None:
     world = World(n_prompts=4)
     world.answer_all()

@@ -34,6 +34,7 @@ from feedback_types import registry
 from feedback_types.base import VIEWS, Event
 from tests.feedback_types.test_contract import event_of
 from tests.training_bridge.reward_model.tiny import save_policy
+from training_bridge.exports.cards import front_matter
 from training_bridge.exports.formats import view_row
 from training_bridge.reward_model.model import RewardModel
 from training_bridge.reward_model.score import RewardFunction, Scorer
@@ -165,6 +166,34 @@ def test_trl_takes_a_step_on_every_types_rows(
     trainer.train()
     assert trainer.state.global_step == 1
     assert all(entry["grad_norm"] >= 0 for entry in trainer.state.log_history if "grad_norm" in entry)
+
+
+def test_every_config_is_loaded_from_the_card_alone(tmp_path: Path) -> None:
+    """A directory with every view, of every type: `load_dataset(directory, config)` finds files and splits by the card."""
+    files = {}
+    for view in VIEWS:
+        rows = [row for rows in rows_of(view).values() for row in rows[:4]]
+        for split, part in (("train", rows[1:]), ("test", rows[:1])):
+            path = tmp_path / "snapshot" / view / f"{split}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(json.dumps(row) + "\n" for row in part), encoding="utf-8")
+            files[f"{view}/{split}.jsonl"] = len(part)
+    manifest = {
+        "campaign": {"slug": "all"},
+        "counts": {"feedback": 1, "languages": {"en": 1, "zh-hans": 1}},
+        "filters": {"data_license": "cc0-1.0"},
+        "views": dict.fromkeys(VIEWS),
+        "files": files,
+    }
+    home = tmp_path / "snapshot"
+    (home / "README.md").write_text(front_matter(manifest), encoding="utf-8")
+    assert datasets.get_dataset_config_names(str(home)) == list(VIEWS)
+    for view in VIEWS:
+        found = datasets.load_dataset(str(home), view, cache_dir=str(tmp_path / "cache"))
+        assert {f"{view}/{split}.jsonl": len(rows) for split, rows in found.items()} == {
+            name: n for name, n in files.items() if name.startswith(f"{view}/")
+        }
+        assert set(found["train"].column_names) >= set(VIEWS[view])
 
 
 @pytest.mark.parametrize("view", ["stepwise", "feature", "triplet"])
