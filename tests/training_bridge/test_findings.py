@@ -146,6 +146,24 @@ def test_over_optimisation_needs_one_gold_reward(world: World) -> None:
     assert start_run(**start, config={"gold": "warm"})
 
 
+SHARE = {"value": 0.12, "low": 0.08, "high": 0.17, "n": 40, "prompts": 20}
+CONSISTENCY = {
+    "pairs": 20, "keeping": {"typos": {"flips": SHARE, "shift": 0.31, "mean_change": -0.05}},
+    "changing": {"negation": SHARE, "number": {"value": None, "low": None, "high": None, "n": 0}},
+    "contrast": {"response": SHARE, "instruction": SHARE},
+    "fusion": {"accuracy": {"plain": SHARE, "fused": SHARE}, "keeping": {"typos": {"flips": SHARE}}, "neighbours": 1.5},
+}  # fmt: skip
+
+
+def test_consistency_shows_flips_drops_and_fusion(page_of: Any) -> None:
+    page = page_of("consistency", CONSISTENCY)
+    assert page.count("<figure") == 4
+    for words in ("typing errors", "0.31", "a “not” more or less", "Reward fusion", "1.5"):
+        assert words in page, words
+    assert "another number" not in page
+    assert page_of("consistency", {})
+
+
 def test_a_benchmark_is_a_file_of_the_server(world: World, settings: Any, tmp_path: Any) -> None:
     settings.BENCHMARK_DIR = tmp_path
     found = model(world)

@@ -97,3 +97,24 @@ class OveroptimisationParameters(AnswersParameters):
         title="Pessimism",
         description="Of an ensemble: an answer counts as its mean reward less so many sd over the members.",
     )
+
+
+class ConsistencyParameters(Parameters):
+    pairs: int = Field(
+        default=300,
+        ge=2,
+        title="Pairs",
+        description="At most so many held-out pairs, spread over what there is.",
+    )
+    fusion: bool = Field(
+        default=False,
+        title="Reward fusion",
+        description="Also measure what the mean with the rewards of near texts (RewardFusion) changes.",
+    )
+
+
+class InspectionParameters(Parameters):
+    texts: int = Field(default=200, ge=2, title="Texts", description="At most so many responses.")
+    steps: int = Field(
+        default=300, ge=1, title="Steps", description="Of the optimiser that finds each potential."
+    )

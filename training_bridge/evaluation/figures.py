@@ -232,6 +232,27 @@ def overoptimisation(home: Path, name: str, model: Path, policy: Path, *, gold: 
         print(f"  {way} over one member, gold: {shown(entry)}")
 
 
+def consistency(home: Path, name: str, model: Path, snapshot: Path) -> None:
+    found = run(
+        home / name, "training_bridge.evaluation.consistency", reward_model={"path": model},
+        snapshot={"path": snapshot}, parameters={"fusion": True},
+    )  # fmt: skip
+    print(f"{name}: {found['pairs']} pairs")
+    for rule, entry in found["keeping"].items():
+        if entry["flips"]["n"]:
+            fused = found["fusion"]["keeping"][rule]["flips"]
+            print(
+                f"  {rule}: flips {shown(entry['flips'])}, shift {entry['shift']:.2f} sd; fused {shown(fused)}"
+            )
+    for rule, entry in {**found["changing"], **found["contrast"]}.items():
+        print(f"  {rule}: {shown(entry)} of {entry['n']}")
+    both = found["fusion"]["accuracy"]
+    print(
+        f"  accuracy plain {shown(both['plain'])}, fused {shown(both['fused'])};"
+        f" {found['fusion']['neighbours']:.1f} neighbours"
+    )
+
+
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training_bridge.evaluation.figures", description=(__doc__ or "").split("\n")[0]
@@ -266,9 +287,10 @@ def main(argv: Sequence[str]) -> int:
     many = train(home / "rm-ensemble", warm, policy, ensemble=8)
     overoptimisation(home, "best-of-n-taste", many, policy, gold="warm")
     overoptimisation(home, "best-of-n-short", many, policy, gold="short")
+    consistency(home, "consistency-warm", one, warm)
     if options.data:
         real = real_snapshot(home / "real", options.data)
-        train(home / "rm-real", real, policy)
+        consistency(home, "consistency-real", train(home / "rm-real", real, policy), real)
     return 0
 
 

@@ -133,6 +133,12 @@ class RewardModel(nn.Module):
         order = torch.tensor([i for members in groups.values() for i in members], device=hidden.device)
         return torch.cat(scores)[order.argsort()]
 
+    def hidden_at(self, sequences: Sequence[Encoded], places: Sequence[Place]) -> Tensor:
+        """(len(places), hidden) last hidden states at the places, in the arithmetic that suits the device."""
+        with self._compute():
+            hidden, rows = self._packed(sequences, places) if self.packed else self._padded(sequences, places)
+        return hidden[rows]
+
     def forward_members(self, sequences: Sequence[Encoded], places: Sequence[Place]) -> Tensor:
         """(members, len(places)) float32: as `forward`, the reward by each member; other heads are the same for all."""
         hidden, rows = self._packed(sequences, places) if self.packed else self._padded(sequences, places)
