@@ -3,8 +3,8 @@
     python -m training_bridge.policy.grpo DIR
 
 DIR/config.json: {"parent": {…}, "reward_model": {…}, "snapshot": {…}, "seed": 1, "parameters": {…}}
-(`config.GRPOParameters`). Prompts and rewards are those of `rloo.py`. An answer's advantage is its reward less the mean of
-its prompt's answers, by their standard deviation (Shao et al. 2024, section 4.1.2) or, if asked, not divided (Liu et al.
+(`config.GRPOParameters`). Prompts and rewards are those of `rewards.py`. An answer's advantage is its reward less the mean
+of its prompt's answers, by their standard deviation (Shao et al. 2024, section 4.1.2) or, if asked, not divided (Liu et al.
 2025); β times the divergence from the parent is part of the loss, and is never 0 here: a learned reward is exploited
 without it.
 """

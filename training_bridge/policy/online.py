@@ -12,6 +12,7 @@ from training_bridge.policy.adapters import peft_config
 from training_bridge.policy.chat import end_ids, load_policy
 from training_bridge.policy.config import OnlineParameters, parameters, source
 from training_bridge.policy.prompts import of_snapshot
+from training_bridge.policy.rewards import Conversation, fitting, reward_function, training_prompts
 from training_bridge.policy.trl_runs import (
     Follow,
     arguments,
@@ -24,7 +25,6 @@ from training_bridge.policy.trl_runs import (
 from training_bridge.programs import Problem, RunDirectory
 
 S = TypeVar("S", bound=OnlineParameters)
-Conversation = list[dict[str, str]]
 
 
 def train_online(
@@ -40,8 +40,6 @@ def train_online(
 
     Answers that are learned from in several updates are kept in no checkpoint, so checkpoints are made between answers.
     """
-    from training_bridge.policy.rloo import fitting, reward_function, training_prompts
-
     settings = parameters(kind, run.config)
     reward = reward_function(run, settings)
     model, tokenizer, dtype = load_parent(run, settings)

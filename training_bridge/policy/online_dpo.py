@@ -3,7 +3,7 @@
     python -m training_bridge.policy.online_dpo DIR
 
 DIR/config.json: {"parent": {…}, "reward_model": {…}, "snapshot": {…}, "seed": 1, "parameters": {…}}
-(`config.OnlineDPOParameters`). Prompts and rewards are those of `rloo.py`. Each iteration
+(`config.OnlineDPOParameters`). Prompts and rewards are those of `rewards.py`. Each iteration
 
     1. the policy as it is now answers some prompts, k times each;
     2. the reward ranks the answers: the best against the worst, or two at random by Bradley-Terry;
@@ -41,8 +41,8 @@ from training_bridge.policy.config import OnlineDPOParameters, parameters
 from training_bridge.policy.dpo import RATES, Pair, Trainer, columns, shared_logprobs
 from training_bridge.policy.generation import Generated, Request, Sampler, Sampling
 from training_bridge.policy.logprobs import sums
-from training_bridge.policy.online import Conversation, held_out_prompts, spread_over
-from training_bridge.policy.rloo import fitting, reward_function, training_prompts
+from training_bridge.policy.online import held_out_prompts, spread_over
+from training_bridge.policy.rewards import Conversation, fitting, reward_function, training_prompts
 from training_bridge.policy.trl_runs import (
     Follow,
     arguments,

@@ -4,12 +4,7 @@
 
 DIR/config.json: {"parent": {…}, "reward_model": {…}, "snapshot": {…}, "seed": 1, "parameters": {…}}
 (`config.RLOOParameters`). Prompts are those of the snapshot's training side, or of `"input"`, a file of lines {"id",
-"messages"}. The reward is one of three:
-
-- a reward model directory, normalised to mean 0 and sd 1 over its training data;
-- a verifiable function by its name (`tastes.py`);
-- a reward that somebody stated (a proxy): "stated_reward" names a file with {"type", "version", "payload"}, such as a line
-  of native/feedback.jsonl; it is brought to sd 1 over the snapshot's responses.
+"messages"}. The reward is a model's, a verifiable function's, or one that somebody stated (`rewards.py`).
 
 Every answer's advantage is its reward less the mean of the other answers to the same prompt: Ahmadian et al. (2024), eq. 8.
 A penalty of β per nat that the policy moves from its parent is part of the reward; without it a learned or stated reward is
@@ -22,22 +17,15 @@ import training_bridge.policy.environment  # noqa: F401  first: torch and the hu
 
 # isort: split
 
-import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from statistics import pstdev
 from typing import Any
 
 from trl import RLOOConfig, RLOOTrainer
 
-from feedback_types import registry
-from training_bridge.policy.chat import content_of, prompt_ids
-from training_bridge.policy.config import RewardedParameters, RLOOParameters, source
+from training_bridge.policy.chat import prompt_ids
+from training_bridge.policy.config import RLOOParameters
 from training_bridge.policy.online import train_online
-from training_bridge.policy.prompts import Prompt, of_snapshot, read_prompts
-from training_bridge.policy.tastes import TASTES
 from training_bridge.policy.trl_runs import InRunDirectory
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import RunDirectory, main
 
 RATES = (3e-4, 3e-6, 1e-6, 2e-5)  # below 50 M weights, below 2 G, above; LoRA
 
@@ -58,99 +46,6 @@ def rloo(run: RunDirectory) -> dict[str, Any]:
         return RLOOConfig(**common, normalize_advantages=False)
 
     return train_online(run, RLOOParameters, Trainer, config, RATES, "rloo")
-
-
-def reward_function(run: RunDirectory, settings: RewardedParameters) -> Any:
-    """What scores the answers: called with prompts and completions, returns a number for each. Raises Problem."""
-    if run.config.get("stated_reward"):
-        return stated_reward(run)
-    if not settings.reward:
-        from training_bridge.reward_model.score import RewardFunction, Scorer
-
-        path, _ = source(run.config, "reward_model")
-        return RewardFunction(Scorer.load(path))
-    if settings.reward not in TASTES:
-        raise Problem(
-            f"There is no reward function {settings.reward!r}.",
-            f"Choose one of {', '.join(TASTES)}, or none for the reward model.",
-        )
-    score = TASTES[settings.reward].score
-
-    def verifiable(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
-        return [4.0 * (score(content_of(completion)) - 0.5) for completion in completions]
-
-    verifiable.__name__ = settings.reward
-    return verifiable
-
-
-def stated_reward(run: RunDirectory) -> Any:
-    """The reward that a stored answer states (`FeedbackType.reward`), as a function of completions. Raises Problem."""
-    path = Path(run.config["stated_reward"])
-    path = path if path.is_absolute() else run.path / path
-    try:
-        row = json.loads(path.read_text(encoding="utf-8"))
-        feedback_type = registry.get(row["type"])
-        reward = feedback_type.reward(feedback_type.load(row["payload"], row.get("version")))
-    except (OSError, ValueError, KeyError, TypeError, registry.UnknownType) as error:
-        raise Problem(
-            f"{path.name} states no reward that can be read: {error}.",
-            'Write {"type", "version", "payload"}.',
-        ) from error
-    if reward is None:
-        raise Problem(
-            f"The answer in {path.name} states no reward of texts.", "Choose one with weights or a program."
-        )
-    scale = spread(run, reward)
-
-    def stated(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
-        try:
-            return [reward(content_of(completion)) / scale for completion in completions]
-        except ValueError as error:  # a program that has no value for this text
-            raise Problem(
-                f"The stated reward cannot score an answer: {error}", "State it for every text."
-            ) from error
-
-    return stated
-
-
-def spread(run: RunDirectory, reward: Callable[[str], float]) -> float:
-    """Standard deviation of a stated reward over the snapshot's responses, so that β means the same for every reward; 1
-    where there are none or all score alike."""
-    if not run.config.get("snapshot"):
-        return 1.0
-    snapshot, _ = source(run.config, "snapshot")
-    texts = snapshot / "native" / "responses.jsonl"
-    if not texts.is_file():
-        return 1.0
-    with texts.open(encoding="utf-8") as file:
-        try:
-            scores = [reward(json.loads(line)["text"]) for line in file]
-        except ValueError as error:
-            raise Problem(
-                f"The stated reward cannot score a response: {error}", "State it for every text."
-            ) from error
-    return (pstdev(scores) if len(scores) > 1 else 0.0) or 1.0
-
-
-def training_prompts(run: RunDirectory) -> list[list[dict[str, str]]]:
-    """Conversations to answer, each once."""
-    if run.config.get("input"):
-        path = Path(run.config["input"])
-        return [messages_of(p) for p in read_prompts(path if path.is_absolute() else run.path / path)]
-    snapshot, _ = source(run.config, "snapshot")
-    return [messages_of(p) for p in of_snapshot(snapshot, "train")]
-
-
-def messages_of(prompt: Prompt) -> list[dict[str, str]]:
-    return [dict(message) for message in prompt.messages]
-
-
-def fitting(
-    prompts: Sequence[list[dict[str, str]]], tokenizer: Any, model: Any, max_tokens: int
-) -> list[list[dict[str, str]]]:
-    """The prompts that leave room for a whole answer in the policy's context."""
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
-    return [prompt for prompt in prompts if len(prompt_ids(tokenizer, prompt)) + max_tokens <= context]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from training_bridge.policy.config import RLOOParameters
-from training_bridge.policy.rloo import fitting, reward_function, rloo, training_prompts
+from training_bridge.policy.rewards import fitting, reward_function, training_prompts
+from training_bridge.policy.rloo import rloo
 from training_bridge.programs import Problem, RunDirectory, Stopped
 
 SETTINGS = {
