@@ -164,6 +164,27 @@ def test_consistency_shows_flips_drops_and_fusion(page_of: Any) -> None:
     assert page_of("consistency", {})
 
 
+INSPECTION = {
+    "marked_texts": 12, "chance": 0.31,
+    "overlap": {"raw": {"share": 0.4, "over_chance": {"value": 0.09, "low": -0.02, "high": 0.2}}},
+    "objectives": {"raw": {"sparse": 0.5, "log": 0.4, "smooth": 0.6, "last_step": 0.123}},
+    "texts": [{
+        "prompt": "Why?", "text": "<i>one</i> two", "marks": [[11, 14]],
+        "tokens": [
+            {"start": 0, "end": 10, "raw": 1.0, "sparse": 0.0, "smooth": 0.2},
+            {"start": 10, "end": 14, "raw": -0.5, "sparse": 1.0, "smooth": 0.2},
+        ],
+    }],
+}  # fmt: skip
+
+
+def test_inspection_shows_heat_maps_beside_marks(page_of: Any) -> None:
+    page = page_of("inspection", INSPECTION)
+    assert "<mark>two</mark>" in page and "&lt;i&gt;one" in page and "<i>one" not in page
+    assert page.count('class="heat"') == 3 and "heat-p5" in page and "0.123" in page and "0.31" in page
+    assert page_of("inspection", {})
+
+
 def test_a_benchmark_is_a_file_of_the_server(world: World, settings: Any, tmp_path: Any) -> None:
     settings.BENCHMARK_DIR = tmp_path
     found = model(world)

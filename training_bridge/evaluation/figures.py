@@ -253,6 +253,20 @@ def consistency(home: Path, name: str, model: Path, snapshot: Path) -> None:
     )
 
 
+def inspection(home: Path, name: str, model: Path, snapshot: Path) -> None:
+    found = run(
+        home / name,
+        "training_bridge.evaluation.inspection",
+        reward_model={"path": model},
+        snapshot={"path": snapshot},
+    )
+    print(f"{name}: {found['marked_texts']} held-out texts with marks, chance {found['chance']:.3f}")
+    for way, entry in found["overlap"].items():
+        told = found["objectives"][way]
+        numbers = ", ".join(f"{k} {v:.3f}" for k, v in told.items())
+        print(f"  {way}: shared {entry['share']:.3f}, over chance {shown(entry['over_chance'])}; {numbers}")
+
+
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training_bridge.evaluation.figures", description=(__doc__ or "").split("\n")[0]
@@ -288,6 +302,7 @@ def main(argv: Sequence[str]) -> int:
     overoptimisation(home, "best-of-n-taste", many, policy, gold="warm")
     overoptimisation(home, "best-of-n-short", many, policy, gold="short")
     consistency(home, "consistency-warm", one, warm)
+    inspection(home, "inspection-warm", one, warm)
     if options.data:
         real = real_snapshot(home / "real", options.data)
         consistency(home, "consistency-real", train(home / "rm-real", real, policy), real)
