@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from training_bridge import api
-from training_bridge.views import compare, data, lineage, models, rounds, runs
+from training_bridge.views import compare, data, lineage, models, progress, rounds, runs
 
 urlpatterns = [
     path("data/", data.data, name="data"),
@@ -35,6 +35,7 @@ urlpatterns = [
     path("campaigns/<slug:slug>/models/<int:checkpoint_id>/promote/", models.promote, name="promote"),
     path("campaigns/<slug:slug>/models/undo/", models.undo_promotion, name="undo_promotion"),
     path("rounds/", rounds.rounds, name="rounds"),
+    path("campaigns/<slug:slug>/rounds/", progress.progress, name="progress"),
     path("campaigns/<slug:slug>/rounds/begin/", rounds.begin, name="begin_rounds"),
     path("campaigns/<slug:slug>/rounds/<int:number>/", rounds.one_round, name="round"),
     path("campaigns/<slug:slug>/rounds/<int:number>/live/", rounds.round_live, name="round_live"),

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from annotation.errors import Invalid
 from tests.training_bridge.world import World
-from training_bridge.models import Checkpoint, Run
+from training_bridge.models import Checkpoint, Round, Run
 from training_bridge.services import start_run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("toys", "valkey")]
@@ -241,3 +241,46 @@ def test_the_form_asks_for_a_second_reward_model(world: World) -> None:
     client.force_login(world.researcher, backend="django.contrib.auth.backends.ModelBackend")
     page = client.get(reverse("new_run", args=[world.slug]) + "?method=distance").content.decode()
     assert "Reward model to compare with" in page and "Continuations" in page
+
+
+def test_a_reward_models_page_leads_to_its_evaluations(world: World) -> None:
+    found = model(world)
+    mine = Run.objects.create(
+        campaign=world.campaign,
+        method="distance",
+        status="succeeded",
+        code_revision="test",
+        compared_with=found,
+    )
+    other = Run.objects.create(
+        campaign=world.campaign, method="distance", status="succeeded", code_revision="test"
+    )
+    client = Client()
+    client.force_login(world.researcher, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.get(reverse("model", args=[found.pk])).content.decode()
+    assert str(mine.pk) in page and str(other.pk) not in page
+    for name in ("distance", "overoptimisation", "consistency", "inspection", "rewardbench"):
+        assert f"?method={name}" in page, name
+
+
+def test_rounds_stand_in_a_line(world: World) -> None:
+    client = Client()
+    client.force_login(world.researcher, backend="django.contrib.auth.backends.ModelBackend")
+    assert "Nothing to line up yet" in client.get(reverse("progress", args=[world.slug])).content.decode()
+    for number, wins in ((1, 0.61), (2, 0.55)):
+        evidence = {
+            "win_rate": {
+                "reward_model": {"value": wins, "low": wins - 0.1, "high": wins + 0.1, "ties": 0.07}
+            },
+            "kl": {"per_response": {"value": 2.5, "low": 2.0, "high": 3.0}},
+            "diversity": {
+                "old": {"words": 21.5, "distinct_2": 0.4},
+                "new": {"words": 25.25, "distinct_2": 0.35},
+            },
+        }
+        Round.objects.create(campaign=world.campaign, number=number, evidence=evidence)
+    page = client.get(reverse("progress", args=[world.slug])).content.decode()
+    assert page.count("<figure") == 2
+    for words in ("61 %", "51 %–71 %", "7 %", "2.5", "21.5", "25.2", "40 %", "35 %"):
+        assert words in page, words
+    assert reverse("progress", args=[world.slug]) in client.get(reverse("rounds")).content.decode()

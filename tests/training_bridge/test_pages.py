@@ -74,6 +74,7 @@ def test_strangers_see_nothing_and_labelers_are_told_no(world: World, snapshot: 
         reverse("model", args=[model.pk]),
         reverse("round", args=[slug, opened.number]),
         reverse("round_live", args=[slug, opened.number]),
+        reverse("progress", args=[slug]),
     ]
     posts = [
         reverse("cancel_run", args=[run.pk]),

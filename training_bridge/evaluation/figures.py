@@ -34,6 +34,7 @@ from training_bridge.programs import speak_plainly
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST_PERCENT = 30
+LITTLE = 40  # prompts whose answers the hastily trained reward model sees
 COMPARISON = {"strengths": 1, "ties": False, "both_bad": False}
 
 
@@ -301,6 +302,9 @@ def main(argv: Sequence[str]) -> int:
     many = train(home / "rm-ensemble", warm, policy, ensemble=8)
     overoptimisation(home, "best-of-n-taste", many, policy, gold="warm")
     overoptimisation(home, "best-of-n-short", many, policy, gold="short")
+    little = synthetic_snapshot(home / "little", answers[: 4 * LITTLE], prompts, "warm")
+    hasty = train(home / "rm-little", little, policy, ensemble=8, epochs=20, min_events=10)
+    overoptimisation(home, "best-of-n-little", hasty, policy, gold="warm")
     consistency(home, "consistency-warm", one, warm)
     inspection(home, "inspection-warm", one, warm)
     if options.data:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +17,9 @@ from annotation.items.models import Response
 from annotation.rendering import plots
 from annotation.views.pages import page
 from training_bridge import selectors, services
+from training_bridge.methods import all_methods
 from training_bridge.models import Checkpoint, Run
+from training_bridge.views import findings
 from training_bridge.views.common import dig, fragment, interval, is_number, shown
 from training_bridge.views.forms import TextForm, show_refusal
 
@@ -47,12 +50,28 @@ def model(request: HttpRequest, checkpoint_id: int) -> HttpResponse:
         ]
         return render(request, "training_bridge/policy.html", context)
     context |= {"form": TextForm(), **_quality(found)}
+    context["evaluations"] = [
+        {"method": method, "runs": runs} for method, runs in evaluations_of(found).items()
+    ]
     context["heats"] = (
         Run.objects.filter(method="score", reward_model=found)
         .order_by("-created_at")
         .only("pk", "status", "created_at")[:10]
     )
     return render(request, "training_bridge/reward_model.html", context)
+
+
+def evaluations_of(found: Checkpoint) -> dict[Any, list[Run]]:
+    """Methods that look at a reward model, in their order, each with its newest runs on this one."""
+    by_method: dict[Any, list[Run]] = {
+        m: [] for name, m in all_methods().items() if name in findings.names() and m.is_listed
+    }
+    names = {m.name: m for m in by_method}
+    runs = Run.objects.filter(Q(reward_model=found) | Q(compared_with=found), method__in=names)
+    for run in runs.order_by("-created_at").only("pk", "method", "status", "created_at")[:60]:
+        if len(by_method[names[run.method]]) < 5:
+            by_method[names[run.method]].append(run)
+    return by_method
 
 
 @page(methods=["POST"])

@@ -30,6 +30,7 @@ def rounds(request: HttpRequest) -> HttpResponse:
     begun = {r.campaign_id for r in found}
     context = {
         "rounds": [{"round": r, "win": predicted(r.evidence)} for r in found],
+        "begun": [c for c in selectors.campaigns_for(request.user) if c.pk in begun],
         "to_begin": [c for c in selectors.campaigns_for(request.user) if c.pk not in begun],
     }
     return render(request, "training_bridge/rounds.html", context)

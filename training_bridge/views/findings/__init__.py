@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import Any
 
 from training_bridge.models import Run
@@ -35,9 +35,14 @@ class Section:
     tables: Sequence[Table] = field(default_factory=tuple)
 
 
+def names() -> set[str]:
+    """Methods that have something to show."""
+    return {found.name for found in iter_modules(__path__)}
+
+
 def sections_of(run: Run) -> list[Section]:
     """Nothing while the run has no metrics, or for a method without a module."""
-    if not run.metrics or not run.method.isidentifier() or find_spec(f"{__name__}.{run.method}") is None:
+    if not run.metrics or run.method not in names():
         return []
     found: list[Section] = import_module(f"{__name__}.{run.method}").sections(run)
     return found
