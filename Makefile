@@ -45,6 +45,7 @@ science: $(VENV)/ok
 
 chaos: $(VENV)/ok
 	$(BIN)/python -m bench.chaos
+	$(BIN)/python -m bench kill_resume
 
 check: $(VENV)/ok
 	$(BIN)/ruff check --quiet .

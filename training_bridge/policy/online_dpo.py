@@ -130,7 +130,8 @@ def online_dpo(run: RunDirectory) -> dict[str, Any]:
         if (iteration + 1 - saved) * per_iteration >= settings.checkpoint_steps:
             saved = iteration + 1
             with run.checkpoint(saved) as folder:
-                save_model(model, str(folder / WEIGHTS))
+                if run.writes:
+                    save_model(model, str(folder / WEIGHTS))
         run.stop_if_asked(lambda: None)
     write_policy(model, None, tokenizer, run, settings, dtype)
     after = held_out.answers(model, tokenizer, tests, **ask)
