@@ -51,6 +51,9 @@ from annotation.submissions.models import Feedback
 from annotation.transactions import in_transaction
 
 TOMBSTONE = "[This text was erased at the request of the person who wrote it.]"
+NUMBERED = re.compile(
+    r"[a-z_]+[: ][0-9a-f-]+"
+)  # a target of the audit that names no person: "user:17", "snapshot 3f…"
 SHORTEST = 4  # of a name that is looked for in logs; a shorter one would take other words with it
 
 # kwargs: user, pseudonyms {campaign id: pseudonym}, responses [ids of texts that are no more]
@@ -213,24 +216,28 @@ def _names(user: User) -> list[str]:
 
 
 def _scrub_audit(names: list[str]) -> None:
-    """Audit rows stay, without the name: whatever stood in a target or in values."""
+    """Audit rows stay, without the name: wherever it stood in a target or in a value."""
     for name in names:
         quoted = json.dumps(name, ensure_ascii=False)[1:-1]
         found = AuditEvent.objects.filter(
             Q(target__contains=name) | Q(before__icontains=quoted) | Q(after__icontains=quoted)
         )
         for event in found:
-            event.target = _without(event.target, [name])
-            for values in ("before", "after"):
-                text = json.dumps(getattr(event, values), ensure_ascii=False)
-                setattr(event, values, json.loads(_without(text, [quoted])))
+            if not NUMBERED.fullmatch(event.target):
+                event.target = _without(event.target, name)
+            event.before, event.after = _without(event.before, name), _without(event.after, name)
             event.save(update_fields=["target", "before", "after"])
 
 
-def _without(text: str, names: list[str]) -> str:
-    for name in names:
-        text = _whole(name).sub("erased", text)
-    return text
+def _without(value: Any, name: str) -> Any:
+    """JSON with the name taken out of its texts; what things are called (keys) stays, even if somebody is called so."""
+    if isinstance(value, str):
+        return _whole(name).sub("erased", value)
+    if isinstance(value, dict):
+        return {key: _without(inner, name) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without(inner, name) for inner in value]
+    return value
 
 
 def _whole(name: str) -> re.Pattern[str]:

@@ -336,6 +336,17 @@ def test_places_go_back_to_the_queue(world: World) -> None:
     assert item.counted == 1 and Slot.objects.filter(item_id=item.pk).count() == 2
 
 
+def test_somebody_called_like_a_word_of_the_audit(world: World) -> None:
+    named = person("user", campaign=world.campaign, role="labeler")
+    with transaction.atomic():
+        event = record_audit(
+            actor=None, action="role.grant", target="user:17", after={"user": 17, "by": ["the user", "users"]}
+        )
+    erase_person(user=named, actor=None)
+    event.refresh_from_db()
+    assert event.target == "user:17" and event.after == {"user": 17, "by": ["the erased", "users"]}
+
+
 def test_who_may_not_be_erased(world: World) -> None:
     with pytest.raises(Conflict, match="no other admin"):
         erase_person(user=world.owner, actor=None)

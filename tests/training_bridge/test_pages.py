@@ -151,6 +151,32 @@ def test_take_a_snapshot_look_at_it_and_download_it(world: World, researcher: Cl
     assert same.status_code == 304
 
 
+def test_download_links_that_were_altered(
+    world: World, snapshot: Snapshot, researcher: Client
+) -> None:  # B93
+    """A path in the place of an id reaches no file; ranges that make no sense give the whole or a refusal, never a 500."""
+    address = reverse("snapshot_download", args=[snapshot.pk])
+    for name in (
+        "..%2f..%2fsecret.key",
+        "%2e%2e/",
+        f"{snapshot.pk}%00",
+        str(snapshot.pk)[:-1],
+        snapshot.sha256,
+    ):
+        for path in (f"/data/{name}/download/", f"/data/{snapshot.pk}/as/{name}/train/"):
+            assert researcher.get(path).status_code == 404, path
+    whole = body_of(researcher.get(address))
+    for header in ("bytes=0-1,5-6", "bytes=x-y", "items=0-1", "bytes=", "bytes=-"):
+        found = researcher.get(address, headers={"Range": header})
+        assert found.status_code == 200 and body_of(found) == whole, header
+    for header in ("bytes=9-5", f"bytes={10**30}-"):
+        assert researcher.get(address, headers={"Range": header}).status_code == 416, header
+    stale = researcher.get(address, headers={"Range": "bytes=0-9", "If-Range": '"another"'})
+    assert stale.status_code == 200 and body_of(stale) == whole
+    etag = researcher.get(address).headers["ETag"]
+    assert researcher.get(address, headers={"If-None-Match": etag}).status_code == 304
+
+
 def test_a_snapshot_without_its_files_says_so(snapshot: Snapshot, researcher: Client) -> None:
     (snapshot.path / "manifest.json").unlink()
     assert researcher.get(reverse("snapshot_download", args=[snapshot.pk])).status_code == 410

@@ -20,6 +20,7 @@ from feedback_types.distances import krippendorff_alpha
 Row = tuple[int, str, str, int, int | None, str]  # item, question, type, version, target, payload as JSON
 DIGITS = 4  # beyond them the last bit of a sum would differ between machines, and with it the snapshot's name
 RESAMPLES = 200
+PAIRS = 10_000  # drawn for what chance would give, where answers are too many to compare all; their error is then about 1 %
 MOST_PAIRS = 1_000  # of answers to one question about one target; beyond, the first ones are compared
 
 
@@ -56,7 +57,7 @@ def told(rows: Iterable[Row]) -> dict[str, dict[str, Any]]:
             payloads, distances[slug] = _loaded(list(answers))
             units.setdefault(slug, []).append(payloads)
         for slug, of_type in sorted(units.items()):
-            result = krippendorff_alpha(of_type, distances[slug], resamples=RESAMPLES)
+            result = krippendorff_alpha(of_type, distances[slug], resamples=RESAMPLES, budget=PAIRS)
             name = question if len(units) == 1 else f"{question} ({slug})"
             found[name] = {
                 "type": slug,
