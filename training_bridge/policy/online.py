@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from training_bridge.policy import held_out
 from training_bridge.policy.adapters import peft_config
-from training_bridge.policy.chat import end_ids, load_policy
+from training_bridge.policy.chat import content_of, end_ids, load_policy
 from training_bridge.policy.config import OnlineParameters, parameters, source
 from training_bridge.policy.prompts import of_snapshot
 from training_bridge.policy.rewards import Conversation, fitting, reward_function, training_prompts
@@ -20,9 +20,12 @@ from training_bridge.policy.trl_runs import (
     default_rate,
     load_parent,
     save_policy,
+    show,
     train,
 )
 from training_bridge.programs import Problem, RunDirectory
+
+SHOWN_STEPS, SHOWN_PROMPTS = 10, 3  # how often a run shows answers, and to how many prompts
 
 S = TypeVar("S", bound=OnlineParameters)
 
@@ -74,7 +77,7 @@ def train_online(
         run,
         model=model,
         args=config,
-        reward_funcs=reward,
+        reward_funcs=Shown(reward, run, settings),
         train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
         processing_class=tokenizer,
         peft_config=peft_config(settings),
@@ -94,6 +97,23 @@ def train_online(
         **follow.summary(),
         "held_out": held_out.rewards(reward, tests, before, after, seed),
     }
+
+
+class Shown:
+    """A reward that tells the run's page, now and then, what it scored: the first answer to a few prompts."""
+
+    def __init__(self, reward: Any, run: RunDirectory, settings: OnlineParameters):
+        self.reward, self.run = reward, run
+        self.every, self.answers = max(1, settings.steps // SHOWN_STEPS), settings.answers
+        self.__name__ = reward.__name__  # TRL logs rewards under it
+
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
+        rewards: list[float] = self.reward(prompts, completions, **columns)
+        step = columns["trainer_state"].global_step + 1  # TRL's, which a resumed run goes on with
+        if step % self.every == 0 or step == 1:
+            for i in range(0, len(prompts), self.answers)[:SHOWN_PROMPTS]:
+                show(self.run, step, prompts[i][-1]["content"], content_of(completions[i]), rewards[i])
+        return rewards
 
 
 def held_out_prompts(run: RunDirectory) -> list[Conversation]:

@@ -41,7 +41,7 @@ from training_bridge.policy.config import OnlineDPOParameters, parameters
 from training_bridge.policy.dpo import RATES, Pair, Trainer, columns, shared_logprobs
 from training_bridge.policy.generation import Generated, Request, Sampler, Sampling
 from training_bridge.policy.logprobs import sums
-from training_bridge.policy.online import held_out_prompts, spread_over
+from training_bridge.policy.online import SHOWN_PROMPTS, held_out_prompts, spread_over
 from training_bridge.policy.rewards import Conversation, fitting, reward_function, training_prompts
 from training_bridge.policy.trl_runs import (
     Follow,
@@ -50,6 +50,7 @@ from training_bridge.policy.trl_runs import (
     default_rate,
     load_parent,
     merged,
+    show,
     train,
     write_policy,
 )
@@ -80,6 +81,7 @@ class Ranked:
     prompt: tuple[int, ...]
     answers: list[Generated]
     rewards: list[float]
+    asked: str = ""
 
 
 def online_dpo(run: RunDirectory) -> dict[str, Any]:
@@ -169,7 +171,10 @@ def answered(
     k = settings.answers
     return [
         Ranked(
-            tuple(prompt_ids(tokenizer, prompts[i])), said[n * k : (n + 1) * k], scores[n * k : (n + 1) * k]
+            tuple(prompt_ids(tokenizer, prompts[i])),
+            said[n * k : (n + 1) * k],
+            scores[n * k : (n + 1) * k],
+            prompts[i][-1]["content"],
         )
         for n, i in enumerate(chosen)
     ]
@@ -241,6 +246,8 @@ def tell(
         old = sums(parent, texts)
         metrics["kl"] = (sum(a.logprob for row in ranked for a in row.answers) - sum(old)) / len(old)
     run.report(step=iteration, steps=settings.iterations, stage="answers", metrics=metrics)
+    for row in ranked[:SHOWN_PROMPTS]:
+        show(run, iteration, row.asked, row.answers[0].text, row.rewards[0])
 
 
 def iterate(

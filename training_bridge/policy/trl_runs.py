@@ -7,6 +7,7 @@ stopped. Prompts and answers reach TRL as token ids, so no text of theirs can po
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -32,7 +33,7 @@ from training_bridge.policy.chat import load_policy
 from training_bridge.policy.config import LearningParameters, policy_source
 from training_bridge.policy.lineage import write_lineage
 from training_bridge.policy.logprobs import Pair, sums
-from training_bridge.programs import Problem, RunDirectory, directory_sha256
+from training_bridge.programs import Problem, RunDirectory, directory_sha256, plain
 
 log = logging.getLogger("whetstone")
 
@@ -134,6 +135,14 @@ class Follow(TrainerCallback):
         if self.run.stopping and state.global_step % self.every == 0:
             control.should_save = control.should_training_stop = True
         return control
+
+
+def show(run: RunDirectory, step: int, prompt: str, text: str, reward: float) -> None:
+    """Tell the run's page an answer that the policy gave on the way (samples.jsonl)."""
+    if run.writes:
+        line = {"step": step, "prompt": prompt, "text": text, "reward": reward}
+        with (run.path / "samples.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(plain(line), ensure_ascii=False) + "\n")
 
 
 def mean(values: list[float]) -> float | None:

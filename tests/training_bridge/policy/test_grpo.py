@@ -1,5 +1,7 @@
 """GRPO on a tiny policy: the reward rises, it resumes exactly, and what was held out is looked at before and after."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -48,6 +50,9 @@ def test_the_reward_rises(run_of):
     held_out = metrics["held_out"]
     assert held_out["prompts"] == 4 and set(held_out["reward"]) == {"old", "new", "difference"}
     assert metrics["answers"] == 30 * 16 and metrics["prompts_left_out"] == 0
+    shown = [json.loads(line) for line in (run.path / "samples.jsonl").read_text().splitlines()]
+    assert {row["step"] for row in shown} == {1, *range(3, 31, 3)}  # two prompts each, every tenth of the way
+    assert len(shown) == 22 and all(row["prompt"] and isinstance(row["reward"], float) for row in shown)
     assert "kl" in run.statuses()[-1]["metrics"]  # beta is above 0: the divergence is measured
 
 
