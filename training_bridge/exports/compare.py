@@ -17,13 +17,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow.parquet as pq
 
 SHOWN = 200
+BLOCK = 1 << 20
 SUBMISSION = b',"submission":"'
 
 
@@ -90,7 +91,8 @@ def all_rows(before: Path, after: Path) -> Iterator[dict[str, Any]]:
 
 def differences(before: Path, after: Path) -> Iterator[Difference]:
     """Every event that is not the same in both, in the order of the files."""
-    left, right = _submissions(before), _submissions(after)
+    start = _same(before, after)
+    left, right = _submissions(before, start), _submissions(after, start)
     a, b = next(left, None), next(right, None)
     while a is not None or b is not None:
         if b is None or (a is not None and a[0] < b[0]):
@@ -105,16 +107,46 @@ def differences(before: Path, after: Path) -> Iterator[Difference]:
             a, b = next(left, None), next(right, None)
 
 
-def _submissions(path: Path) -> Iterator[tuple[bytes, list[bytes]]]:
+def _same(before: Path, after: Path) -> int:
+    """Where to begin: both files are the same up to there, and a submission begins there. Later answers come behind earlier
+    ones, so between two snapshots of a campaign that goes on this is most of the file, compared a megabyte at a time."""
+    with _events(before) as old, _events(after) as new:
+        same = 0
+        while (block := old.read(BLOCK)) and block == new.read(BLOCK):
+            same += len(block)
+        place = max(0, same - BLOCK)
+        old.seek(place)
+        if place:
+            old.readline()
+        first = b""
+        while old.tell() < same:
+            place = old.tell()
+            submission = _submission_of(old.readline())
+            if first and submission != first and old.tell() <= same:
+                return place
+            first = first or submission
+    return 0
+
+
+def _events(path: Path) -> BinaryIO:
+    return open(path / "native" / "feedback.jsonl", "rb", buffering=BLOCK)
+
+
+def _submission_of(line: bytes) -> bytes:
+    at = line.rfind(SUBMISSION) + len(
+        SUBMISSION
+    )  # after it only numbers and names follow, so the last is the key
+    return line[at : at + 36]
+
+
+def _submissions(path: Path, start: int = 0) -> Iterator[tuple[bytes, list[bytes]]]:
     """(id, lines) of each submission, without reading what is in the lines."""
-    with open(path / "native" / "feedback.jsonl", "rb", buffering=1 << 20) as file:
+    with _events(path) as file:
+        file.seek(start)
         current = b""
         lines: list[bytes] = []
         for line in file:
-            at = line.rfind(SUBMISSION) + len(
-                SUBMISSION
-            )  # after it only numbers and names follow, so the last is the key
-            submission = line[at : at + 36]
+            submission = _submission_of(line)
             if submission != current and lines:
                 yield current, lines
                 lines = []

@@ -14,7 +14,7 @@ from tests.training_bridge.exports.test_snapshot import lines, snap
 from tests.training_bridge.test_api import Caller
 from tests.training_bridge.test_pages import body_of, signed_in
 from tests.training_bridge.world import World
-from training_bridge.exports.compare import all_rows, compare
+from training_bridge.exports.compare import all_rows, compare, differences
 from training_bridge.models import Snapshot
 from training_bridge.services import build_snapshot, take_snapshot
 
@@ -60,6 +60,41 @@ def test_added_and_corrected_answers(world: World, tmp_path: Path) -> None:
     backwards = compare(after.path, before.path)["types"]["comparison"]
     assert (backwards["added"], backwards["removed"], backwards["changed"]) == (0, 1, 1)
     assert [*all_rows(before.path, after.path)] == found["rows"]
+
+
+@pytest.mark.parametrize("block", [64, 700, 5_000, 1 << 20])
+def test_what_is_the_same_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    """Wherever the files begin to differ, and in whatever blocks they are read, the same differences are found."""
+    monkeypatch.setattr("training_bridge.exports.compare.BLOCK", block)
+    rows = [
+        {
+            "id": n,
+            "item": n,
+            "labeler": "l",
+            "question": "q",
+            "submission": f"{n // 3:036d}",
+            "target": None,
+            "type": "t",
+        }
+        for n in range(30)
+    ]
+
+    def write(name: str, rows: list[dict[str, Any]]) -> Path:
+        path = tmp_path / name / "native"
+        path.mkdir(parents=True)
+        text = "".join(json.dumps(row, sort_keys=True, separators=(",", ":")) + "\n" for row in rows)
+        (path / "feedback.jsonl").write_text(text)
+        return path.parent
+
+    whole = write("whole", rows)
+    for n in range(30):
+        left = write(f"without-{n}", rows[:n] + rows[n + 1 :])
+        (found,) = differences(whole, left)
+        assert found.before == rows[n] and found.after is None
+        cut = write(f"until-{n}", rows[:n])
+        assert [d.before for d in differences(whole, cut)] == rows[n:]
+        assert [d.after for d in differences(cut, whole)] == rows[n:]
+    assert list(differences(whole, whole)) == []
 
 
 def test_filters_settings_and_guidelines(world: World, tmp_path: Path) -> None:
