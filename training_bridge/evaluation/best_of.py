@@ -111,6 +111,7 @@ def bands(curves: Floats, seed: int = 0) -> tuple[list[dict[str, float]], Floats
     means: Floats = drawn @ curves / len(curves)
     low, high = np.quantile(means, [0.025, 0.975], axis=0)
     value = curves.mean(axis=0)
+    value, low, high = (np.where(np.abs(v) < 1e-12, 0.0, v) for v in (value, low, high))  # rounding
     return [
         {"value": float(v), "low": float(a), "high": float(b)}
         for v, a, b in zip(value, low, high, strict=True)

@@ -16,6 +16,7 @@ from annotation.rendering import plots
 from annotation.views.pages import page
 from feedback_types.settings_form import settings_form
 from training_bridge import methods, selectors, services
+from training_bridge.methods.attributes import NOT_ASKED
 from training_bridge.models import Run
 from training_bridge.views import methods as about
 from training_bridge.views.common import flat, fragment, is_number, shown
@@ -160,9 +161,14 @@ def _context(found: Run) -> dict[str, Any]:
         "numbers": flat(found.metrics),
         "findings": sections_of(found),
         "parameters": parameters(found, method),
-        "attributes": methods.attributes_of(found).rows(),
+        "attributes": asked(methods.attributes_of(found)),
         "checkpoints": found.checkpoints.all(),
     }
+
+
+def asked(attributes: methods.Attributes) -> list[tuple[Any, Any]]:
+    """What kind of learning it is; nothing for a run that learns nothing."""
+    return attributes.rows() if set(attributes.codes().values()) != {NOT_ASKED} else []
 
 
 def parameters(found: Run, method: methods.Method | None) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ adding a file; numbers that are missing in a run of another version are left out
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
@@ -33,6 +33,12 @@ class Section:
     words: Any = ""
     figures: Sequence[Any] = ()
     tables: Sequence[Table] = field(default_factory=tuple)
+
+
+def in_order(entries: Mapping[str, Any], names: Iterable[str]) -> list[tuple[str, Any]]:
+    """Entries in the order of these names, others after them: the database keeps none."""
+    known = [name for name in names if name in entries]
+    return [(name, entries[name]) for name in [*known, *sorted(set(entries) - set(known))]]
 
 
 def names() -> set[str]:

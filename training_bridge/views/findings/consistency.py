@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from annotation.rendering import plots
 from training_bridge.models import Run
 from training_bridge.views.common import dig, interval
-from training_bridge.views.findings import Section, Table
+from training_bridge.views.findings import Section, Table, in_order
 
 
 def sections(run: Run) -> list[Section]:
@@ -27,7 +27,7 @@ def sections(run: Run) -> list[Section]:
     def dots(entries: dict[str, Any], *path: str) -> list[tuple[str, float, float, float]]:
         return [
             (names.get(name, name), *numbers)
-            for name, entry in entries.items()
+            for name, entry in in_order(entries, names)
             if (numbers := interval(dig(entry, *path) if path else entry))
         ]
 
@@ -45,7 +45,7 @@ def sections(run: Run) -> list[Section]:
                     dig(entry, "flips", "value"), entry.get("shift"), entry.get("mean_change"), dig(entry, "flips", "n"),
                 )),
             ]
-            for name, entry in keeping.items() if dig(entry, "flips", "n")
+            for name, entry in in_order(keeping, names) if dig(entry, "flips", "n")
         ]  # fmt: skip
         words = _(
             "One side of a held-out pair is rewritten by rule. What people preferred does not depend on it."

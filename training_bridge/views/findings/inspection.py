@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from annotation.rendering import plots
 from training_bridge.models import Run
 from training_bridge.views.common import dig, interval
-from training_bridge.views.findings import Section, Table
+from training_bridge.views.findings import Section, Table, in_order
 from training_bridge.views.models import spans
 
 
@@ -27,7 +27,7 @@ def sections(run: Run) -> list[Section]:
     overlap = metrics.get("overlap") or {}
     rows = [
         (names.get(name, name), *numbers)
-        for name, entry in overlap.items()
+        for name, entry in in_order(overlap, names)
         if (numbers := interval(dig(entry, "over_chance")))
     ]
     if rows:
@@ -59,7 +59,7 @@ def sections(run: Run) -> list[Section]:
                 names.get(name, name),
                 *(plots.short(entry.get(k)) for k in ("sparse", "log", "smooth", "last_step")),
             ]
-            for name, entry in objectives.items()
+            for name, entry in in_order(objectives, names)
         ]
         words = _(
             "Shaping moves reward along a text and changes no preference between texts. It was found on training texts and "
@@ -84,13 +84,18 @@ def sections(run: Run) -> list[Section]:
         for text in metrics.get("texts") or []
     ]
     if texts:
-        words = _("Underlined adds reward, dotted takes it away; framed is what people marked.")
+        words = _(
+            "Underlined adds reward, dotted takes it away; highlighted is what people marked. The last step is left out."
+        )
         found.append(Section(_("Held-out texts"), words, texts))
     return found
 
 
 def rewards(tokens: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    return [{"start": t["start"], "end": t["end"], "reward": t.get(name)} for t in tokens]
+    """Without the last, the end of the text, which would outshine the words."""
+    return [
+        {"start": t["start"], "end": t["end"], "reward": t.get(name)} for t in tokens if t["end"] > t["start"]
+    ]
 
 
 def marked(text: str, marks: list[list[int]]) -> list[dict[str, Any]]:

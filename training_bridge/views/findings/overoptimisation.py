@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from annotation.rendering import plots
 from training_bridge.models import Run
 from training_bridge.views.common import dig, interval, is_number
-from training_bridge.views.findings import Section, Table
+from training_bridge.views.findings import Section, Table, in_order
 
 
 def sections(run: Run) -> list[Section]:
@@ -22,6 +22,7 @@ def sections(run: Run) -> list[Section]:
         "pessimistic": _("pessimistic"),
         "minimum": _("minimum"),
     }
+    curves = dict(in_order(curves, names))
     mean = curves.get("mean")
     if not mean or len(ns) != len(kl):
         return []
