@@ -1,6 +1,6 @@
 """Real people gave several kinds of feedback: does learning from all of it beat comparisons alone at equal labeler-seconds?
 
-    OMP_NUM_THREADS=1 python -m bench real_sets --data DIR            three sets, three seeds, some half an hour
+    OMP_NUM_THREADS=1 python -m bench real_sets --data DIR            three sets, three seeds, some twenty minutes
     OMP_NUM_THREADS=1 python -m bench real_sets --data DIR --small    does it run
 
 DIR holds the published sets that `manage.py replay` reads. For each, three reward models learn from the training prompts (a
@@ -13,12 +13,14 @@ hash decides) and are judged by the comparisons of the others:
 Seconds are those of the types' own estimate (`FeedbackType.seconds`) and of reading at four words a second; the sets do
 not tell real ones. The network is small and knows no English beforehand (0.9 M weights from scratch, a vocabulary learned
 from the training texts), so what it can learn is on the surface of a text: expect little of the accuracy, and compare.
+Texts of more than 512 tokens with their prompt are left out.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,10 +29,10 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-SEEDS, STEPS, BATCH = 3, 100, 16
+SEEDS, STEPS, BATCH = 3, 60, 16
 WORDS_PER_S = 4.0
 TEST_PERCENT = 25
-MAX_LENGTH = 700
+MAX_LENGTH = 512
 
 
 LAMP = "lamp rankings as comparisons"
@@ -230,6 +232,7 @@ def compare(plan: Plan, data: Path, small: bool) -> dict[str, Any]:
         for name, (train, seconds) in found.items():
             events = [event for shown in train for event in shown.events]
             runs = [judge(start, events, held_out, seed, 2 if small else STEPS) for seed in seeds]
+            print(f"{plan.name}, {name}: done", file=sys.stderr, flush=True)
             right[name] = [sum(row) / len(row) for row in zip(*(r for r, _ in runs), strict=True)]
             prompts = runs[0][1]
             told[name] = {
