@@ -21,6 +21,7 @@ from training_bridge.exports.texts import TextIndex
 
 PIECE = 1 << 20
 
+# A join need not keep the order of the events, so it is asked for once more: where it was kept, nothing is sorted again.
 # The columns in the order of their names. JSON holds no control characters as they are, so none has to be quoted in CSV
 # with such a quote and delimiter: what COPY writes are the lines themselves.
 LINES = f"""
@@ -56,6 +57,7 @@ COPY (
   JOIN cut_labelers l ON l.id = e.labeler_id
   LEFT JOIN cut_questions q ON q.protocol = e.protocol_version AND q.question = e.question
   LEFT JOIN cut_tests t ON t.prompt_id = e.prompt_id
+  ORDER BY e.submission, e.id
 ) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')
 """
 
