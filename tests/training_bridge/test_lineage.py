@@ -95,6 +95,12 @@ def test_what_was_changed_is_named(policy: Checkpoint, snapshot: Snapshot) -> No
     file.write_bytes(file.read_bytes().replace(b"do it slowly", b"do it quickl"))
     with pytest.raises(CommandError, match="11 things"):  # the file besides
         command(policy.sha256)
+    events = snapshot.path / "native/feedback.jsonl"
+    events.write_bytes(b"".join(reversed(events.read_bytes().splitlines(keepends=True))))
+    walked = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("lineage", policy.sha256, stdout=walked, stderr=walked)
+    assert "not in its order" in walked.getvalue() and "0 erased" in walked.getvalue()
     with pytest.raises(CommandError, match="0 models"):
         command("ffffffffff")
 

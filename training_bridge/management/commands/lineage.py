@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotation.errors import NotFound
+from annotation.submissions.models import Feedback
 from training_bridge.exports.reader import read_rows
 from training_bridge.exports.snapshot import faults
 from training_bridge.lineage import Step, ancestry, trace
@@ -70,7 +71,12 @@ class Command(BaseCommand):
             try:
                 traced = trace(snapshot, row["id"])
             except NotFound:
-                found["erased"] += 1
+                if Feedback.objects.filter(
+                    pk=row["id"]
+                ).exists():  # it is there, but not where the order of the file says
+                    found["broken"].append({"event": row["id"], "failed": ["The file is not in its order."]})
+                else:
+                    found["erased"] += 1
                 continue
             screens.add(traced.assignment.pk)
             if not traced.holds:
