@@ -63,7 +63,7 @@ RESPONSES = f"""
     WHERE r.id IN (SELECT ir.response_id FROM annotation_itemresponse ir WHERE ir.item_id IN ({ITEMS})) ORDER BY r.id
 """
 # Ordered by submission, so that the answers of one screen stand together; ids are UUIDs and sort alike everywhere.
-FEEDBACK = f"""
+ROWS = f"""
     SELECT f.id, f.question, f.type, f.version, f.target_id, f.payload, f.choice_set,
            s.id AS submission, s.item_id, s.labeler_id, s.labeler_kind, s.revision, s.status,
            s.protocol_version, s.guidelines_version, s.active_ms, s.total_ms, s.device_class,
@@ -73,8 +73,8 @@ FEEDBACK = f"""
     JOIN annotation_feedback f ON f.submission_id = s.id
     JOIN annotation_assignment a ON a.id = s.assignment_id
     WHERE {SELECTED} AND {ASKED}
-    ORDER BY s.id, f.id
 """
+FEEDBACK = f"{ROWS} ORDER BY s.id, f.id"
 # What was said about one thing stands together: the answers to one question about one target of one item.
 UNITS = f"""
     SELECT s.item_id, f.question, f.type, f.version, f.target_id, f.payload::text

@@ -21,7 +21,7 @@ from training_bridge.exports.texts import TextIndex
 
 PIECE = 1 << 20
 
-# A join need not keep the order of the events, so it is asked for once more: where it was kept, nothing is sorted again.
+# Rows are joined and put in order first; what is written for each comes after, so that no long text is sorted.
 # The columns in the order of their names. JSON holds no control characters as they are, so none has to be quoted in CSV
 # with such a quote and delimiter: what COPY writes are the lines themselves.
 LINES = f"""
@@ -34,18 +34,18 @@ COPY (
     ',"guidelines_version":', e.guidelines_version,
     ',"id":', e.id,
     ',"item":', e.item_id,
-    ',"labeler":"', l.name,
+    ',"labeler":"', e.name,
     '","labeler_kind":', to_json(e.labeler_kind),
     ',"payload":', e.payload,
     ',"prompt":', e.prompt_id,
     ',"protocol_version":', e.protocol_version,
     ',"question":', to_json(e.question),
-    ',"required":', coalesce(q.required, 'null'),
+    ',"required":', coalesce(e.required, 'null'),
     ',"responses":', array_to_json(e.response_order),
     ',"revision":', e.revision,
     ',"round":', e.round_number,
-    ',"settings":', coalesce(q.settings, 'null'),
-    ',"split":"', CASE WHEN t.prompt_id IS NULL THEN 'train' ELSE 'test' END,
+    ',"settings":', coalesce(e.settings, 'null'),
+    ',"split":"', CASE WHEN e.test IS NULL THEN 'train' ELSE 'test' END,
     '","status":', to_json(e.status),
     ',"submission":"', e.submission,
     '","submitted_at":"', e.submitted_at,
@@ -53,11 +53,14 @@ COPY (
     ',"total_ms":', coalesce(e.total_ms::text, 'null'),
     ',"type":', to_json(e.type),
     ',"version":', e.version, '}}')
-  FROM ({cut.FEEDBACK}) e
-  JOIN cut_labelers l ON l.id = e.labeler_id
-  LEFT JOIN cut_questions q ON q.protocol = e.protocol_version AND q.question = e.question
-  LEFT JOIN cut_tests t ON t.prompt_id = e.prompt_id
-  ORDER BY e.submission, e.id
+  FROM (
+    SELECT r.*, l.name, q.settings, q.required, t.prompt_id AS test
+    FROM ({cut.ROWS}) r
+    JOIN cut_labelers l ON l.id = r.labeler_id
+    LEFT JOIN cut_questions q ON q.protocol = r.protocol_version AND q.question = r.question
+    LEFT JOIN cut_tests t ON t.prompt_id = r.prompt_id
+    ORDER BY r.submission, r.id OFFSET 0
+  ) e
 ) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')
 """
 
