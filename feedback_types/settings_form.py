@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from feedback_types.base import InvalidPayload, Settings
 
 S = TypeVar("S", bound=Settings)
+MULTILINE = {"multiline": True}  # json_schema_extra of a text of several lines
 
 
 class Lines(forms.CharField):
@@ -175,6 +176,8 @@ def _field(name: str, info: FieldInfo) -> forms.Field:
         return kind(min_value=low, max_value=high, required=needed, **words)
     if annotation is str:
         longest = _limit(info, "max_length")
+        if (info.json_schema_extra or {}) == MULTILINE:
+            words["widget"] = forms.Textarea(attrs={"rows": 4})
         return forms.CharField(max_length=longest, required=False, empty_value="", **words)
     if get_origin(annotation) in (list, tuple):
         inside = _plain(get_args(annotation)[0])

@@ -289,6 +289,27 @@ class GRPOParameters(OnlineParameters):
     )
 
 
+class RFTParameters(OnlineParameters):
+    kind: Literal["expression", "regex", "tests"] = Field(
+        default="regex",
+        title="Kind of rule",
+        description="An expression over features of a text, in the language of proxy rewards; a regular expression to be "
+        "found in it; or Python tests that the code of an answer is to pass.",
+    )
+    rule: str = Field(
+        default="",
+        max_length=20_000,
+        title="Rule",
+        description="The expression, the regular expression, or the tests: assert lines, or functions named test_….",
+        json_schema_extra={"multiline": True},
+    )
+    optimiser: Literal["rloo", "grpo"] = Field(
+        default="rloo",
+        title="Learned from by",
+        description="How answers are weighed: each against the mean of the others, or by its place in its group.",
+    )
+
+
 class OnlineDPOParameters(RewardedParameters):
     adapter: Literal["full", "lora", "dora"] = Field(
         default="full",

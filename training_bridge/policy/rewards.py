@@ -1,9 +1,10 @@
 """Rewards of answers, for the programs in which a policy answers and learns from how it scores; and the prompts it answers.
 
-A reward is called with prompts and completions, as TRL does, and returns a number for each. It is one of three:
+A reward is called with prompts and completions, as TRL does, and returns a number for each. It is one of four:
 
 - a reward model directory, normalised to mean 0 and sd 1 over its training data;
 - a verifiable function by its name (`tastes.py`);
+- a rule that a machine checks (`verifiable.py`), of reinforcement fine-tuning;
 - a reward that somebody stated (a proxy): "stated_reward" names a file with {"type", "version", "payload"}, such as a line
   of native/feedback.jsonl; it is brought to sd 1 over the snapshot's responses.
 """
@@ -18,9 +19,10 @@ from typing import Any
 
 from feedback_types import registry
 from training_bridge.policy.chat import content_of, prompt_ids
-from training_bridge.policy.config import RewardedParameters, source
+from training_bridge.policy.config import RewardedParameters, RFTParameters, source
 from training_bridge.policy.prompts import Prompt, of_snapshot, read_prompts
 from training_bridge.policy.tastes import TASTES
+from training_bridge.policy.verifiable import reward_of_rule
 from training_bridge.programs import Problem, RunDirectory
 
 Conversation = list[dict[str, str]]
@@ -28,6 +30,8 @@ Conversation = list[dict[str, str]]
 
 def reward_function(run: RunDirectory, settings: RewardedParameters) -> Any:
     """What scores the answers: called with prompts and completions, returns a number for each. Raises Problem."""
+    if isinstance(settings, RFTParameters):
+        return reward_of_rule(settings.kind, settings.rule)
     if run.config.get("stated_reward"):
         return stated_reward(run)
     if not settings.reward:
