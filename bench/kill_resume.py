@@ -42,6 +42,8 @@ PROGRAMS: dict[str, dict[str, Any]] = {
     "policy.kto": {"epochs": 2, "min_rows": 2},
     "policy.rloo": REWARDED,
     "policy.grpo": REWARDED,
+    "policy.ppo": {**REWARDED, "prompts": 3},
+    "policy.rft": {**REWARDED, "reward": "", "kind": "regex", "rule": "[?]$"},
     "policy.online_dpo": {
         "reward": TASTE, "iterations": 6, "prompts": 16, "answers": 3, "max_tokens": 12, "held_out": 2,
     },

@@ -44,11 +44,12 @@ ARMS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "online dpo": ("online_dpo", {}),
     "rloo": ("rloo", {}),
     "grpo": ("grpo", {}),
+    "ppo": ("ppo", {}),
     "dpo, lora": ("dpo", {"adapter": "lora"}),
     "dpo, dora": ("dpo", {"adapter": "dora"}),
     "dpo, soft prompt": ("dpo", {"adapter": "prompt"}),
 }
-REWARDED = ("online_dpo", "rloo", "grpo")
+REWARDED = ("online_dpo", "rloo", "grpo", "ppo")
 SMALL = {
     "sft": {"epochs": 1, "min_rows": 2},
     "dpo": {"epochs": 1},
@@ -56,6 +57,7 @@ SMALL = {
     "online_dpo": {"iterations": 1, "prompts": 8, "max_tokens": 16},
     "rloo": {"steps": 1, "max_tokens": 16, "held_out": 2},
     "grpo": {"steps": 1, "max_tokens": 16, "held_out": 2},
+    "ppo": {"steps": 1, "max_tokens": 16, "held_out": 2},
 }
 
 
