@@ -163,6 +163,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "lineage": (research_object(200), None, {}),
     "compare_snapshots": (research_object(409), None, {}),
     "new_snapshot": (researchers(200), researchers(302), SNAPSHOT),
+    "progress": (researchers(200), None, {}),
     "runs": (signed_in(200), None, {}),
     "run": (research_object(200), None, {}),
     "run_live": (research_object(200), None, {}),
