@@ -311,6 +311,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "SnapshotStatusEnum": "training_bridge.models.Snapshot.Status",
+        "RunStatusEnum": "training_bridge.models.Run.Status",
+    },
 }
 
 # Celery only wakes workers; what must not be lost is a row. Messages are ids, as JSON.

@@ -87,7 +87,7 @@ def test_a_failed_run_is_resumed_where_it_stopped(world: World) -> None:
     assert [p["step"] for p in run.curve] == [1, 2, 3, 4]
     execute(run)  # every step is done: nothing is left to break
     assert (run.status, run.error) == ("succeeded", "")
-    assert run.metrics == {"counted": 4, "resumed_at": 4}
+    assert run.metrics is not None and (run.metrics["counted"], run.metrics["resumed_at"]) == (4, 4)
 
 
 def test_what_was_cancelled_in_the_queue_can_be_queued_again(world: World) -> None:

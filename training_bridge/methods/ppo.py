@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from training_bridge.methods import rloo
 from training_bridge.methods.attributes import Attributes
 from training_bridge.methods.base import Inputs, Method, Preset
-from training_bridge.methods.presets import GENTLE, USUAL
+from training_bridge.methods.presets import USUAL
 from training_bridge.policy.ppo.config import PPOParameters
 
 
@@ -60,7 +60,6 @@ method = Method(
             ),
             {"token_rewards": True},
         ),
-        GENTLE,
     ),
     attributes=Attributes(
         reward="explicit",

@@ -188,7 +188,8 @@ def on_run_finished(run: Run) -> None:
         if run.pk in (round_.sample_run_id, round_.baseline_run_id):
             _open_next(round_)
         if round_.evaluate_run_id == run.pk:
-            Round.objects.filter(pk=round_.pk).update(evidence=run.metrics)
+            evidence = {k: v for k, v in (run.metrics or {}).items() if k != "machine"}
+            Round.objects.filter(pk=round_.pk).update(evidence=evidence)
 
 
 def _compare(round_: Round, refresh: Run) -> None:
