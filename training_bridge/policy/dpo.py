@@ -41,6 +41,7 @@ from training_bridge.policy.trl_runs import (
     shared_sums,
     train,
 )
+from training_bridge.policy.watch import watch_of
 from training_bridge.programs import Problem, RunDirectory, main
 from training_bridge.reward_model.measures import share
 
@@ -96,7 +97,7 @@ def dpo(run: RunDirectory) -> dict[str, Any]:
         precompute_ref_log_probs=True,
         max_length=None,
     )
-    follow = Follow(run, "dpo")
+    follow = Follow(run, "dpo", watch=watch_of(run, settings, tokenizer, model))
     trainer = Trainer(
         run,
         model=model,

@@ -38,6 +38,7 @@ from training_bridge.policy.trl_runs import (
     shuffled,
     train,
 )
+from training_bridge.policy.watch import watch_of
 from training_bridge.programs import Problem, RunDirectory, main
 
 RATES = (3e-4, 5e-6, 1e-6, 5e-5)  # below 50 M weights, below 2 G, above; adapters
@@ -91,7 +92,7 @@ def kto(run: RunDirectory) -> dict[str, Any]:
         precompute_ref_log_probs=True,
         max_length=None,
     )
-    follow = Follow(run, "kto")
+    follow = Follow(run, "kto", watch=watch_of(run, settings, tokenizer, model))
     trainer = Trainer(
         run,
         model=model,

@@ -31,7 +31,7 @@ from typing import Any
 
 from datasets import Dataset
 from safetensors.torch import load_model, save_model
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerControl
 from trl import DPOConfig
 
 from training_bridge.policy import held_out
@@ -41,8 +41,7 @@ from training_bridge.policy.config import OnlineDPOParameters, parameters
 from training_bridge.policy.dpo import RATES, Pair, Trainer, columns, shared_logprobs
 from training_bridge.policy.generation import Generated, Request, Sampler, Sampling
 from training_bridge.policy.logprobs import sums
-from training_bridge.policy.online import SHOWN_PROMPTS, held_out_prompts, spread_over
-from training_bridge.policy.rewards import Conversation, fitting, reward_function, training_prompts
+from training_bridge.policy.rewards import Conversation, in_turn, prompts_of, reward_function
 from training_bridge.policy.trl_runs import (
     Follow,
     arguments,
@@ -50,10 +49,10 @@ from training_bridge.policy.trl_runs import (
     default_rate,
     load_parent,
     merged,
-    show,
     train,
     write_policy,
 )
+from training_bridge.policy.watch import watch_of
 from training_bridge.programs import Problem, RunDirectory, main
 from training_bridge.reward_model.score import RewardFunction
 
@@ -66,12 +65,9 @@ WEIGHTS = "model.safetensors"
 class Following(Follow):
     """Between iterations a run is saved by itself, so a trainer that is asked to stop saves nothing."""
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
+    def stop_if_asked(self, step: int, control: TrainerControl) -> None:
         if self.run.stopping:
             control.should_training_stop = True
-        return control
 
 
 @dataclass
@@ -81,28 +77,21 @@ class Ranked:
     prompt: tuple[int, ...]
     answers: list[Generated]
     rewards: list[float]
-    asked: str = ""
 
 
 def online_dpo(run: RunDirectory) -> dict[str, Any]:
     settings = parameters(OnlineDPOParameters, run.config)
     reward = reward_function(run, settings)
     model, tokenizer, dtype = load_parent(run, settings)
-    found = training_prompts(run)
-    prompts = fitting(found, tokenizer, model, settings.max_tokens)
-    if not prompts:
-        raise Problem(
-            "There are no prompts to learn on.", 'Name a snapshot, or a file of prompts as "input".'
-        )
+    asked = prompts_of(run, settings, tokenizer, model)
+    prompts, tests = asked.learned_on, asked.held_out
     seed = int(run.config.get("seed") or 0)
-    tests = spread_over(
-        fitting(held_out_prompts(run), tokenizer, model, settings.max_tokens), settings.held_out
-    )
     ask = {"n": 2, "max_tokens": settings.max_tokens, "seed": seed}
     before = held_out.answers(model, tokenizer, tests, **ask)
     parent = copy.deepcopy(model) if settings.reference == "parent" else None
     per_iteration = max(1, round(min(settings.prompts, len(prompts)) * settings.passes / settings.batch))
-    follow = Following(run, "online_dpo")
+    watch = watch_of(run, settings, tokenizer, model, reward, max_tokens=settings.max_tokens)
+    follow = Following(run, "online_dpo", watch=watch)
     follow.steps = settings.iterations * per_iteration
     rate = default_rate(model, settings, RATES)
     done, newest = 0, run.newest_checkpoint()
@@ -139,7 +128,7 @@ def online_dpo(run: RunDirectory) -> dict[str, Any]:
     after = held_out.answers(model, tokenizer, tests, **ask)
     return {
         "prompts": len(prompts),
-        "prompts_left_out": len(found) - len(prompts),
+        "prompts_left_out": asked.left_out,
         "iterations": settings.iterations,
         "pairs": pairs_seen,
         "learning_rate": rate,
@@ -158,7 +147,7 @@ def answered(
     iteration: int,
 ) -> list[Ranked]:
     """What the policy answers in one iteration, with rewards. Which prompts follows from the seed and the iteration."""
-    chosen = spread(len(prompts), settings.prompts, seed, iteration)
+    chosen = in_turn(len(prompts), settings.prompts, seed, iteration)
     sampler = Sampler(
         model, tokenizer, Sampling(temperature=settings.temperature, max_tokens=settings.max_tokens)
     )
@@ -174,23 +163,9 @@ def answered(
             tuple(prompt_ids(tokenizer, prompts[i])),
             said[n * k : (n + 1) * k],
             scores[n * k : (n + 1) * k],
-            prompts[i][-1]["content"],
         )
         for n, i in enumerate(chosen)
     ]
-
-
-def spread(n: int, wanted: int, seed: int, iteration: int) -> list[int]:
-    """Which of n prompts an iteration answers: all in turn, in an order that the seed decides, pass after pass."""
-    found: list[int] = []
-    place = iteration * min(wanted, n)
-    while len(found) < min(wanted, n):
-        order = list(range(n))
-        random.Random(f"{seed}/{place // n}").shuffle(order)
-        fresh = order[place % n :][: min(wanted, n) - len(found)]
-        found += fresh
-        place += len(fresh)
-    return found
 
 
 def paired(ranked: Sequence[Ranked], how: str, rng: random.Random, nats: float = 1.0) -> list[Pair]:
@@ -246,8 +221,6 @@ def tell(
         old = sums(parent, texts)
         metrics["kl"] = (sum(a.logprob for row in ranked for a in row.answers) - sum(old)) / len(old)
     run.report(step=iteration, steps=settings.iterations, stage="answers", metrics=metrics)
-    for row in ranked[:SHOWN_PROMPTS]:
-        show(run, iteration, row.asked, row.answers[0].text, row.rewards[0])
 
 
 def iterate(

@@ -12,7 +12,9 @@ A reward is called with prompts and completions, as TRL does, and returns a numb
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import pstdev
 from typing import Any
@@ -102,7 +104,31 @@ def spread(run: RunDirectory, reward: Callable[[str], float]) -> float:
     return (pstdev(scores) if len(scores) > 1 else 0.0) or 1.0
 
 
-def training_prompts(run: RunDirectory) -> list[list[dict[str, str]]]:
+# --- The prompts that are answered -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Conversations that leave room for a whole answer in the policy's context."""
+
+    learned_on: list[Conversation]
+    held_out: list[Conversation]  # at most as many as were asked for, from all over; not learned on
+    left_out: int  # of those to learn on: too long
+
+
+def prompts_of(run: RunDirectory, settings: RewardedParameters, tokenizer: Any, model: Any) -> Prompts:
+    """What a policy answers to learn, and what to be looked at. Raises Problem when there is nothing to learn on."""
+    found = training_prompts(run)
+    fit = fitting(found, tokenizer, model, settings.max_tokens)
+    if not fit:
+        raise Problem(
+            "There are no prompts to learn on.", 'Name a snapshot, or a file of prompts as "input".'
+        )
+    tests = fitting(held_out_prompts(run), tokenizer, model, settings.max_tokens)
+    return Prompts(fit, spread_over(tests, settings.held_out), len(found) - len(fit))
+
+
+def training_prompts(run: RunDirectory) -> list[Conversation]:
     """Conversations to answer, each once."""
     if run.config.get("input"):
         path = Path(run.config["input"])
@@ -116,8 +142,38 @@ def messages_of(prompt: Prompt) -> list[dict[str, str]]:
 
 
 def fitting(
-    prompts: Sequence[list[dict[str, str]]], tokenizer: Any, model: Any, max_tokens: int
-) -> list[list[dict[str, str]]]:
+    prompts: Sequence[Conversation], tokenizer: Any, model: Any, max_tokens: int
+) -> list[Conversation]:
     """The prompts that leave room for a whole answer in the policy's context."""
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
     return [prompt for prompt in prompts if len(prompt_ids(tokenizer, prompt)) + max_tokens <= context]
+
+
+def held_out_prompts(run: RunDirectory) -> list[Conversation]:
+    """Prompts of the snapshot's test side; none where the run names no snapshot."""
+    if not run.config.get("snapshot"):
+        return []
+    snapshot, _ = source(run.config, "snapshot")
+    if not (snapshot / "native" / "prompts.jsonl").is_file():
+        return []
+    return [messages_of(p) for p in of_snapshot(snapshot, "test")]
+
+
+def spread_over(prompts: Sequence[Conversation], most: int) -> list[Conversation]:
+    """At most so many, from all over."""
+    if len(prompts) <= most:
+        return list(prompts)
+    return [prompts[i * len(prompts) // most] for i in range(most)]
+
+
+def in_turn(n: int, wanted: int, seed: int, turn: int) -> list[int]:
+    """Which of n prompts a turn answers: all one after the other, in an order that the seed decides, pass after pass."""
+    found: list[int] = []
+    place = turn * min(wanted, n)
+    while len(found) < min(wanted, n):
+        order = list(range(n))
+        random.Random(f"{seed}/{place // n}").shuffle(order)
+        fresh = order[place % n :][: min(wanted, n) - len(found)]
+        found += fresh
+        place += len(fresh)
+    return found

@@ -35,6 +35,7 @@ from training_bridge.policy.trl_runs import (
     save_policy,
     train,
 )
+from training_bridge.policy.watch import watch_of
 from training_bridge.programs import Problem, RunDirectory, main
 
 RATES = (3e-4, 1e-5, 5e-6, 1e-4)  # below 50 M weights, below 2 G, above; adapters
@@ -75,7 +76,7 @@ def sft(run: RunDirectory) -> dict[str, Any]:
         max_length=None,
         packing=False,
     )
-    follow = Follow(run, "sft")
+    follow = Follow(run, "sft", watch=watch_of(run, settings, tokenizer, model))
     trainer = Trainer(
         run,
         model=model,

@@ -7,7 +7,6 @@ stopped. Prompts and answers reach TRL as token ids, so no text of theirs can po
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -33,7 +32,8 @@ from training_bridge.policy.chat import load_policy
 from training_bridge.policy.config import LearningParameters, policy_source
 from training_bridge.policy.lineage import write_lineage
 from training_bridge.policy.logprobs import Pair, sums
-from training_bridge.programs import Problem, RunDirectory, directory_sha256, plain
+from training_bridge.policy.watch import Watch
+from training_bridge.programs import Problem, RunDirectory, directory_sha256
 
 log = logging.getLogger("whetstone")
 
@@ -85,13 +85,13 @@ class InRunDirectory:
 
 
 class Follow(TrainerCallback):
-    """Tells how far the training is, stops when asked, and refuses to go on with numbers that are none.
+    """Tells how far the training is, shows answers on the way, stops when asked, and refuses numbers that are none.
 
     With `every` it stops after every so many steps alone: between them there is something that no checkpoint holds.
     """
 
-    def __init__(self, run: RunDirectory, stage: str, every: int = 1):
-        self.run, self.stage, self.every = run, stage, every
+    def __init__(self, run: RunDirectory, stage: str, every: int = 1, watch: Watch | None = None):
+        self.run, self.stage, self.every, self.watch = run, stage, every, watch
         self.begun, self.steps = (
             0,
             0,
@@ -129,20 +129,24 @@ class Follow(TrainerCallback):
             if rows
         }
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self.watch is not None and state.global_step == 0:
+            self.watch.look(kwargs["model"], self.begun)
+
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
-        if self.run.stopping and state.global_step % self.every == 0:
-            control.should_save = control.should_training_stop = True
+        step = self.begun + state.global_step
+        if self.watch is not None:
+            self.watch.look(kwargs["model"], step, is_last=step == (self.steps or state.max_steps))
+        self.stop_if_asked(state.global_step, control)
         return control
 
-
-def show(run: RunDirectory, step: int, prompt: str, text: str, reward: float) -> None:
-    """Tell the run's page an answer that the policy gave on the way (samples.jsonl)."""
-    if run.writes:
-        line = {"step": step, "prompt": prompt, "text": text, "reward": reward}
-        with (run.path / "samples.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(plain(line), ensure_ascii=False) + "\n")
+    def stop_if_asked(self, step: int, control: TrainerControl) -> None:
+        if self.run.stopping and step % self.every == 0:
+            control.should_save = control.should_training_stop = True
 
 
 def mean(values: list[float]) -> float | None:

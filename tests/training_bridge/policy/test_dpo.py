@@ -225,3 +225,13 @@ def test_as_a_program_it_needs_no_network_and_ends_with_0(run_of):
     done = start(["-c", NO_NETWORK, str(run.path)])
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads((run.path / "metrics.json").read_text())["pairs"] == 24
+
+
+def test_answers_to_held_out_prompts_are_shown_on_the_way(run_of):
+    run = run_of("shown", epochs=4)
+    dpo(run)
+    shown = [json.loads(line) for line in (run.path / "samples.jsonl").read_text().splitlines()]
+    steps = sorted({row["step"] for row in shown})
+    assert steps[0] == 0 and steps[1] == 10 and len(shown) == 3 * len(steps)
+    assert {row["reward"] for row in shown} == {None} and len({row["prompt"] for row in shown}) == 3
+    assert "number 2" in shown[0]["prompt"]  # of the test side

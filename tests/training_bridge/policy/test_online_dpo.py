@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from training_bridge.policy.generation import Generated
-from training_bridge.policy.online_dpo import Ranked, best_and_worst, drawn, online_dpo, paired, spread
+from training_bridge.policy.online_dpo import Ranked, best_and_worst, drawn, online_dpo, paired
+from training_bridge.policy.rewards import in_turn
 from training_bridge.programs import Problem, RunDirectory, Stopped
 
 SETTINGS = {
@@ -117,10 +118,10 @@ def test_the_same_text_twice_is_no_pair():
 
 
 def test_every_prompt_comes_before_any_comes_again():
-    found = [spread(10, 4, seed=1, iteration=i) for i in range(5)]
+    found = [in_turn(10, 4, seed=1, turn=i) for i in range(5)]
     assert sorted(found[0] + found[1] + found[2][:2]) == list(range(10))
     assert sorted(found[2][2:] + found[3] + found[4]) == list(range(10))
-    assert sorted(spread(3, 8, seed=1, iteration=2)) == [0, 1, 2]
+    assert sorted(in_turn(3, 8, seed=1, turn=2)) == [0, 1, 2]
 
 
 def test_a_reward_that_tells_nothing_apart_is_refused(run_of, write_lines):

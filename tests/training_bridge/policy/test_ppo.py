@@ -172,7 +172,7 @@ def test_numbers_that_are_none_end_it_with_advice(run_of, monkeypatch):
     from training_bridge.policy.ppo import train
 
     monkeypatch.setattr(train, "policy_loss", lambda logprobs, *rest: (logprobs * math.nan, logprobs > 0))
-    with pytest.raises(Problem, match="at step 1 of 6: loss is no number") as broken:
+    with pytest.raises(Problem, match="at step 1 of 6: the loss is nan") as broken:
         ppo(run_of())
     assert "learning rate" in broken.value.advice
 

@@ -37,15 +37,13 @@ from training_bridge.policy.chat import prompt_ids
 from training_bridge.policy.config import parameters
 from training_bridge.policy.generation import Generated, Request, Sampler, Sampling
 from training_bridge.policy.logprobs import Pair, answer_logits
-from training_bridge.policy.online import held_out_prompts, spread_over
-from training_bridge.policy.online_dpo import spread
 from training_bridge.policy.ppo.advantages import advantages, controlled, token_rewards, whitened
 from training_bridge.policy.ppo.config import PPOParameters
 from training_bridge.policy.ppo.losses import policy_loss, value_loss
 from training_bridge.policy.ppo.scores import Scores
-from training_bridge.policy.rewards import Conversation, fitting, reward_function, training_prompts
+from training_bridge.policy.rewards import Conversation, in_turn, prompts_of, reward_function
 from training_bridge.policy.trl_runs import default_rate, load_parent, write_policy
-from training_bridge.policy.watch import Watch
+from training_bridge.policy.watch import watch_of
 from training_bridge.programs import Problem, RunDirectory, read_json, write_json
 
 log = logging.getLogger("whetstone")
@@ -150,7 +148,7 @@ class Trainer:
     def rollouts(self, prompts: Sequence[Conversation]) -> list[Rollout]:
         """Fresh answers with everything that is learned from them."""
         settings = self.settings
-        chosen = spread(len(prompts), settings.prompts, self.seed, self.done)
+        chosen = in_turn(len(prompts), settings.prompts, self.seed, self.done)
         sampler = Sampler(
             self.model,
             self.tokenizer,
@@ -232,25 +230,24 @@ class Trainer:
         self.descend(self.value_optimizer, list(self.value.parameters()), of_values)
         with torch.no_grad():
             entropy = torch.cat([-(row.exp() * row).nan_to_num().sum(dim=-1) for row in all_logprobs]).mean()
-        told = {
+        return {
             "loss": loss.item(),
             "value_loss": of_values.item(),
             "clip_share": clipped.float().mean().item(),
             "entropy": entropy.item(),
             "gradient_norm": norm,
         }
-        broken = [name for name, value in told.items() if not math.isfinite(value)]
-        if broken:
-            raise Problem(
-                f"Training broke at step {self.done + 1} of {self.settings.steps}: {broken[0]} is no number.",
-                "Lower the learning rate, or raise beta; the last checkpoint is from before.",
-            )
-        return told
 
     def descend(self, optimizer: Any, weights: Sequence[Tensor], loss: Tensor) -> float:
+        """One step down a loss; returns the norm of its gradient. Raises Problem before a number that is none is learned."""
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0).item()
+        if not math.isfinite(loss.item()) or not math.isfinite(norm):
+            raise Problem(
+                f"Training broke at step {self.done + 1} of {self.settings.steps}: the loss is {loss.item()}.",
+                "Lower the learning rate, or raise beta; the last checkpoint is from before.",
+            )
         optimizer.step()
         return norm
 
@@ -317,26 +314,19 @@ def ppo(run: RunDirectory) -> dict[str, Any]:
     scores = Scores(reward_function(run, settings), settings.token_rewards)
     model, tokenizer, dtype = load_parent(run, settings)
     scores.tokenizer = tokenizer
-    found = training_prompts(run)
-    prompts = fitting(found, tokenizer, model, settings.max_tokens)
-    if not prompts:
-        raise Problem(
-            "There are no prompts to learn on.", 'Name a snapshot, or a file of prompts as "input".'
-        )
+    asked = prompts_of(run, settings, tokenizer, model)
+    prompts, tests = asked.learned_on, asked.held_out
     seed = int(run.config.get("seed") or 0)
-    tests = spread_over(
-        fitting(held_out_prompts(run), tokenizer, model, settings.max_tokens), settings.held_out
-    )
     ask = {"n": 2, "max_tokens": settings.max_tokens, "seed": seed}
     before = held_out.answers(model, tokenizer, tests, **ask)
     trainer = Trainer(run, settings, model, tokenizer, scores)
     if (newest := run.newest_checkpoint()) is not None:
         trainer.restore(newest)
         log.info("Going on from %s", newest.name)
-    watch = Watch(run, tests or prompts, scores.reward, max_tokens=settings.max_tokens)
+    watch = watch_of(run, settings, tokenizer, model, scores.reward, max_tokens=settings.max_tokens)
     history: list[dict[str, float]] = []
     while trainer.done < settings.steps:
-        watch.look(trainer.model, tokenizer, trainer.done)
+        watch.look(trainer.model, trainer.done)
         metrics = trainer.step(prompts)
         history.append(metrics)
         run.report(step=trainer.done, steps=settings.steps, stage="ppo", metrics=metrics)
@@ -344,13 +334,13 @@ def ppo(run: RunDirectory) -> dict[str, Any]:
         if trainer.done % settings.checkpoint_steps == 0 and trainer.done < settings.steps:
             trainer.save()
     policy = trainer.model.merge_and_unload() if settings.adapter != "full" else trainer.model
-    watch.look(policy, tokenizer, trainer.done, is_last=True)
+    watch.look(policy, trainer.done, is_last=True)
     policy = write_policy(policy, None, tokenizer, run, settings, dtype)
     after = held_out.answers(policy, tokenizer, tests, **ask)
     tenth = max(1, len(history) // 10)
     return {
         "prompts": len(prompts),
-        "prompts_left_out": len(found) - len(prompts),
+        "prompts_left_out": asked.left_out,
         "steps": settings.steps,
         "answers": settings.steps * min(settings.prompts, len(prompts)) * settings.answers,
         "learning_rate": trainer.rate,
