@@ -7,7 +7,7 @@ import pytest
 from annotation.assignment.services import lease_next
 from tests.cast import make_campaign, make_cast, send
 from training_bridge.methods import Inputs
-from training_bridge.methods.rloo import a_reward, write_stated_reward
+from training_bridge.methods.rewarded import a_reward, write_stated_reward
 from training_bridge.models import Run, Snapshot
 from training_bridge.policy.config import RLOOParameters
 

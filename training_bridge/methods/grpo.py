@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy
 
-from training_bridge.methods.attributes import Attributes
 from training_bridge.methods.base import Method, Preset
 from training_bridge.methods.presets import LIGHT, USUAL
-from training_bridge.methods.rloo import a_reward, attributes, write_stated_reward
+from training_bridge.methods.rewarded import USUALLY, a_reward, attributes, write_stated_reward
 from training_bridge.policy.config import GRPOParameters
 
 method = Method(
@@ -33,16 +32,7 @@ method = Method(
         ),
         LIGHT,
     ),
-    attributes=Attributes(
-        reward="explicit",
-        signal="pointwise",
-        level="response",
-        examples="both",
-        feedback="human",
-        reference="parent",
-        sampling="on",
-        schedule="online",
-    ),
+    attributes=USUALLY,
     derive=attributes,
     check=a_reward,
     write_inputs=write_stated_reward,

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from training_bridge.evaluation.config import OveroptimisationParameters
 from training_bridge.methods.base import Inputs, Method
-from training_bridge.methods.rloo import stated_row, write_stated_reward
+from training_bridge.methods.rewarded import stated_row, write_stated_reward
 
 
 def one_gold(parameters: Any, inputs: Inputs) -> Iterator[str]:

@@ -9,15 +9,16 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from training_bridge.methods import rloo
+from training_bridge.methods import rewarded
 from training_bridge.methods.attributes import Attributes
 from training_bridge.methods.base import Inputs, Method, Preset
 from training_bridge.methods.presets import USUAL
+from training_bridge.methods.rewarded import USUALLY
 from training_bridge.policy.ppo.config import PPOParameters
 
 
 def check(parameters: Any, inputs: Inputs) -> Iterator[str]:
-    yield from rloo.a_reward(parameters, inputs)
+    yield from rewarded.a_reward(parameters, inputs)
     if parameters.token_rewards and (
         parameters.reward or parameters.stated_reward or not inputs.reward_model
     ):
@@ -25,7 +26,7 @@ def check(parameters: Any, inputs: Inputs) -> Iterator[str]:
 
 
 def attributes(parameters: Any, inputs: Inputs, usual: Attributes) -> Attributes:
-    found = rloo.attributes(parameters, inputs, usual)
+    found = rewarded.attributes(parameters, inputs, usual)
     return replace(found, level="token") if parameters.token_rewards else found
 
 
@@ -61,17 +62,8 @@ method = Method(
             {"token_rewards": True},
         ),
     ),
-    attributes=Attributes(
-        reward="explicit",
-        signal="pointwise",
-        level="response",
-        examples="both",
-        feedback="human",
-        reference="parent",
-        sampling="on",
-        schedule="online",
-    ),
+    attributes=USUALLY,
     derive=attributes,
     check=check,
-    write_inputs=rloo.write_stated_reward,
+    write_inputs=rewarded.write_stated_reward,
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from training_bridge.methods.attributes import Attributes
 from training_bridge.methods.base import Inputs, Method, Preset
+from training_bridge.methods.rewarded import USUALLY
 from training_bridge.policy.config import RFTParameters
 
 
@@ -52,15 +53,6 @@ method = Method(
             {"kind": "tests", "rule": "assert double(2) == 4"},
         ),
     ),
-    attributes=Attributes(
-        reward="verifiable",
-        signal="pointwise",
-        level="response",
-        examples="both",
-        feedback="none",
-        reference="parent",
-        sampling="on",
-        schedule="online",
-    ),
+    attributes=replace(USUALLY, reward="verifiable", feedback="none"),
     check=a_rule,
 )
