@@ -24,33 +24,34 @@ ROOT = Path(__file__).resolve().parents[1]
 PROTOCOL = [{"key": "better", "type": "comparison", "settings": {}}]
 WORDS = "The kettle is on the stove and the water will boil soon, so please wait a little while. "
 
-# 20 labelers answer n items in turn; prompts and answers of about 450 characters.
+# n answers: 20 labelers in turn, `each` to an item of two responses; prompts and responses of about 450 characters.
 FILL = """
 INSERT INTO annotation_user (id, username, password, is_superuser, first_name, last_name, email, is_staff, is_active,
                              date_joined, kind, pseudonym_key, language)
     SELECT 1000 + k, 'labeler' || k, '', false, '', '', '', false, true,
            now(), 'human', md5(k::text), '' FROM generate_series(1, 20) k;
 INSERT INTO annotation_campaign (id, name, slug, state, overlap, lease_s, language, round_number, version, created_by_id)
-    VALUES (1, 'Bench', 'bench', 'draft', 1, 1800, 'en', 1, 1, 1001);
+    VALUES (1, 'Bench', 'bench', 'draft', {each}, 1800, 'en', 1, 1, 1001);
 INSERT INTO annotation_protocol (id, campaign_id, number, questions_json, created_by_id)
     VALUES (1, 1, 1, '{protocol}', 1001);
 INSERT INTO annotation_guidelines (id, campaign_id, number, markdown, created_by_id) VALUES (1, 1, 1, '', 1001);
 INSERT INTO annotation_prompt (id, campaign_id, messages, language, sha256)
     SELECT k, 1, jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'Question ' || k || ': {words}')),
-           'en', encode(sha256(k::text::bytea), 'hex') FROM generate_series(1, {n}) k;
+           'en', encode(sha256(k::text::bytea), 'hex') FROM generate_series(1, {items}) k;
 INSERT INTO annotation_response (id, prompt_id, text, n_codepoints, sha256, source, source_name)
     SELECT 2 * k + side, k, 'Answer ' || side || repeat('{words}', 5), 455, repeat('0', 64), 'import', ''
-    FROM generate_series(1, {n}) k, generate_series(0, 1) side;
+    FROM generate_series(1, {items}) k, generate_series(0, 1) side;
 INSERT INTO annotation_item (id, campaign_id, prompt_id, round_number, priority, overlap, counted, is_gold)
-    SELECT k, 1, k, 1, 0, 1, 1, false FROM generate_series(1, {n}) k;
+    SELECT k, 1, k, 1, 0, {each}, {each}, false FROM generate_series(1, {items}) k;
 INSERT INTO annotation_itemresponse (item_id, response_id, position)
-    SELECT k, 2 * k + side, side FROM generate_series(1, {n}) k, generate_series(0, 1) side;
+    SELECT k, 2 * k + side, side FROM generate_series(1, {items}) k, generate_series(0, 1) side;
 INSERT INTO annotation_assignment (id, campaign_id, item_id, labeler_id, state, lease_until, protocol_id, guidelines_id,
                                    response_order, order_seed)
-    SELECT k, 1, k, 1001 + k % 20, 2, now(), 1, 1, ARRAY[2 * k, 2 * k + 1], 1 FROM generate_series(1, {n}) k;
+    SELECT k, 1, 1 + (k - 1) / {each}, 1001 + k % 20, 2, now(), 1, 1,
+           ARRAY[2 * (1 + (k - 1) / {each}), 2 * (1 + (k - 1) / {each}) + 1], 1 FROM generate_series(1, {n}) k;
 INSERT INTO annotation_submission (id, campaign_id, item_id, assignment_id, labeler_id, labeler_kind, revision, status,
         idempotency_key, request_sha256, protocol_version, guidelines_version, active_ms, total_ms, device_class, ui_version)
-    SELECT uuidv7(), 1, k, k, 1001 + k % 20, 'human', 0, 'counted',
+    SELECT uuidv7(), 1, 1 + (k - 1) / {each}, k, 1001 + k % 20, 'human', 0, 'counted',
            gen_random_uuid(), repeat('0', 64), 1, 1, 5000, 6000, 'desktop', '1'
     FROM generate_series(1, {n}) k;
 INSERT INTO annotation_feedback (submission_id, question, type, version, payload, choice_set)
@@ -103,6 +104,11 @@ def run(small: bool) -> dict[str, Any]:
     return found
 
 
+def filled(n: int, each: int = 1) -> str:
+    """SQL that fills an empty database with one campaign of n answers, `each` to an item."""
+    return FILL.format(n=n, each=each, items=n // each, protocol=json.dumps(PROTOCOL), words=WORDS)
+
+
 @contextmanager
 def prepared(data_dir: Path, fill: str) -> Iterator[dict[str, str]]:
     """A database of its own in a directory, migrated and filled by SQL; gives the environment that leads to it."""
@@ -131,7 +137,7 @@ def prepared(data_dir: Path, fill: str) -> Iterator[dict[str, str]]:
 
 
 def _run(data_dir: Path, n: int) -> dict[str, Any]:
-    with prepared(data_dir, FILL.format(n=n, protocol=json.dumps(PROTOCOL), words=WORDS)) as environment:
+    with prepared(data_dir, filled(n)) as environment:
         builds = [
             json.loads(
                 subprocess.run(
