@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def prompts_of(run: RunDirectory, settings: AnswersParameters, *, has_policy: bo
 def gather(
     run: RunDirectory,
     settings: AnswersParameters,
-    judges: dict[str, Judge],
+    judges: Mapping[str, Judge],
     policies: dict[str, Sampler],
     seed: int,
 ) -> list[Asked]:

@@ -110,21 +110,22 @@ def synthetic_snapshot(
     for row in answers:
         by_prompt.setdefault(row["id"], []).append(row["text"])
     writer, turn = SnapshotWriter(), 0
-    kinds = {
-        "comparison": registry.get("comparison").settings(COMPARISON),
-        "importance": registry.get("importance").settings({}),
-    }
+    # What is asked about a pair, and how many people are asked.
+    asked = [
+        (slug, registry.get(slug).settings(raw), n)
+        for slug, raw, n in (("comparison", COMPARISON, 2), ("importance", {}, 1))
+    ]
     for key, texts in by_prompt.items():
         for a in range(0, len(texts) - 1, 2):
             screen = writer.screen(prompts[key], texts[a : a + 2])
             for k in range(2):
                 name = list(crowd)[turn % len(crowd)]
                 turn += 1
-                for kind, settings in kinds.items():
-                    if kind == "importance" and k:
-                        continue
-                    for target, payload in registry.get(kind).simulate(screen, settings, crowd[name], rng):
-                        writer.say(screen, kind, settings, target, payload, name)
+                for slug, settings, n in asked:
+                    for target, payload in (
+                        registry.get(slug).simulate(screen, settings, crowd[name], rng) if k < n else ()
+                    ):
+                        writer.say(screen, slug, settings, target, payload, name)
     return writer.write(folder)
 
 

@@ -48,9 +48,6 @@ class Fused:
         found: list[float] = fuse(own, similarity, self.pool_rewards).tolist()
         return found
 
-    def scores(self, texts: Sequence[Text], offsets: Sequence[Sequence[int]]) -> list[list[float]]:
-        raise NotImplementedError("Beginnings of a text have no neighbours.")
-
     def mean_neighbours(self, texts: Sequence[Text]) -> float:
         """How many texts of the pool are near enough, of at most five: with none, fusion does nothing."""
         similarity = embeddings(self.judge.scorer, texts) @ self.pool.T

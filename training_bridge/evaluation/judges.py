@@ -7,14 +7,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from feedback_types import registry
 from feedback_types.base import Message
+from training_bridge.policy.rewards import stated_in
 from training_bridge.policy.tastes import TASTES
 from training_bridge.programs import Problem, RunDirectory
 from training_bridge.reward_model.config import source
@@ -33,6 +31,10 @@ class Judge(Protocol):
 
     def rewards(self, texts: Sequence[Text]) -> list[float]:
         """The reward of each whole text."""
+
+
+class StepJudge(Judge, Protocol):
+    """A judge that also scores the beginnings of a text."""
 
     def scores(self, texts: Sequence[Text], offsets: Sequence[Sequence[int]]) -> list[list[float]]:
         """The score of `text[:offset]` for each offset (code points) of each text, as the beginning of an answer."""
@@ -91,9 +93,9 @@ def reward_model_judge(run: RunDirectory, name: str = "reward_model") -> RewardM
     return RewardModelJudge(Scorer.load(source(run.config, name)[0]))
 
 
-def judges_of(run: RunDirectory, tastes: Sequence[str]) -> dict[str, Judge]:
+def judges_of(run: RunDirectory, tastes: Sequence[str]) -> dict[str, StepJudge]:
     """Every judge that the config names, in a fixed order. Raises Problem for one that is not there."""
-    found: dict[str, Judge] = {}
+    found: dict[str, StepJudge] = {}
     for name in ("reward_model", "compared_with"):
         if run.config.get(name):
             found[name] = reward_model_judge(run, name)
@@ -102,23 +104,5 @@ def judges_of(run: RunDirectory, tastes: Sequence[str]) -> dict[str, Judge]:
             raise Problem(f"There is no taste {name!r}.", f"Choose among {', '.join(TASTES)}.")
         found[name] = FunctionJudge(TASTES[name].score)
     if run.config.get("stated_reward"):
-        found["stated_reward"] = FunctionJudge(stated_reward(run))
+        found["stated_reward"] = FunctionJudge(stated_in(run))
     return found
-
-
-def stated_reward(run: RunDirectory) -> Callable[[str], float]:
-    """The reward that a stored answer states (`FeedbackType.reward`), as a function of text. Raises Problem."""
-    path = Path(run.config["stated_reward"])
-    path = path if path.is_absolute() else run.path / path
-    try:
-        row = json.loads(path.read_text(encoding="utf-8"))
-        feedback_type = registry.get(row["type"])
-        reward = feedback_type.reward(feedback_type.load(row["payload"], row.get("version")))
-    except (OSError, ValueError, KeyError, TypeError, registry.UnknownType) as error:
-        raise Problem(
-            f"{path.name} states no reward that can be read: {error}.",
-            'Write {"type", "version", "payload"}.',
-        ) from error
-    if reward is None:
-        raise Problem(f"Answers of type {row['type']} state no reward.", "Name one that states a reward.")
-    return reward

@@ -31,9 +31,10 @@ from training_bridge.evaluation.answers import prompts_of, sample, samplers
 from training_bridge.evaluation.best_of import bands, best_of, fit, kl_bound, peak, sizes
 from training_bridge.evaluation.config import OveroptimisationParameters
 from training_bridge.evaluation.distances import Floats
-from training_bridge.evaluation.judges import FunctionJudge, Judge, Text, reward_model_judge, stated_reward
+from training_bridge.evaluation.judges import FunctionJudge, Judge, Text, reward_model_judge
 from training_bridge.policy.config import parameters
 from training_bridge.policy.generation import Request
+from training_bridge.policy.rewards import stated_in
 from training_bridge.policy.tastes import TASTES
 from training_bridge.programs import Problem, RunDirectory, main
 
@@ -84,7 +85,7 @@ def gold_of(run: RunDirectory, settings: OveroptimisationParameters) -> tuple[st
     if run.config.get("compared_with"):
         found["compared_with"] = reward_model_judge(run, "compared_with")
     if run.config.get("stated_reward"):
-        found["stated_reward"] = FunctionJudge(stated_reward(run))
+        found["stated_reward"] = FunctionJudge(stated_in(run))
     if settings.gold:
         if settings.gold not in TASTES:
             raise Problem(f"There is no taste {settings.gold!r}.", f"Choose among {', '.join(TASTES)}.")

@@ -23,7 +23,7 @@ import numpy as np
 
 from training_bridge.evaluation.answers import Asked, sample
 from training_bridge.evaluation.config import DistanceParameters
-from training_bridge.evaluation.judges import Judge, Text
+from training_bridge.evaluation.judges import StepJudge, Text
 from training_bridge.policy.generation import Request, Sampler
 from training_bridge.programs import RunDirectory
 
@@ -68,7 +68,7 @@ def step_through(
     run: RunDirectory,
     settings: DistanceParameters,
     asked: Sequence[Asked],
-    judges: Sequence[Judge],
+    judges: Sequence[StepJudge],
     sampler: Sampler,
     seed: int,
 ) -> list[Stepped]:
@@ -120,7 +120,7 @@ def joined(begun: str, further: str) -> str:
     return begun + further
 
 
-def forms_of(judge: Judge, answers: Sequence[Stepped]) -> dict[str, list[list[float]]]:
+def forms_of(judge: StepJudge, answers: Sequence[Stepped]) -> dict[str, list[list[float]]]:
     """Name of a form -> for each answer the canonical value of each of its steps."""
     texts: list[Text] = []
     offsets: list[list[int]] = []

@@ -55,8 +55,8 @@ def reward_function(run: RunDirectory, settings: RewardedParameters) -> Any:
     return verifiable
 
 
-def stated_reward(run: RunDirectory) -> Any:
-    """The reward that a stored answer states (`FeedbackType.reward`), as a function of completions. Raises Problem."""
+def stated_in(run: RunDirectory) -> Callable[[str], float]:
+    """The reward that a stored answer states (`FeedbackType.reward`), as a function of text. Raises Problem."""
     path = Path(run.config["stated_reward"])
     path = path if path.is_absolute() else run.path / path
     try:
@@ -72,6 +72,12 @@ def stated_reward(run: RunDirectory) -> Any:
         raise Problem(
             f"The answer in {path.name} states no reward of texts.", "Choose one with weights or a program."
         )
+    return reward
+
+
+def stated_reward(run: RunDirectory) -> Any:
+    """A stated reward as TRL calls it: with completions, brought to sd 1. Raises Problem."""
+    reward = stated_in(run)
     scale = spread(run, reward)
 
     def stated(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:

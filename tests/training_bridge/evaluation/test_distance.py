@@ -12,9 +12,10 @@ from training_bridge.evaluation.answers import Asked, gather, samplers
 from training_bridge.evaluation.config import DistanceParameters
 from training_bridge.evaluation.distance import distance, furthest, of_returns, of_steps
 from training_bridge.evaluation.distances import centred
-from training_bridge.evaluation.judges import FunctionJudge, RewardModelJudge, Text, stated_reward
+from training_bridge.evaluation.judges import FunctionJudge, RewardModelJudge, Text
 from training_bridge.evaluation.steps import Context, Stepped, cut, following, forms_of, step_through
 from training_bridge.policy.prompts import Prompt
+from training_bridge.policy.rewards import stated_in
 from training_bridge.programs import DONE, PROBLEM, Problem, main
 from training_bridge.reward_model.model import RewardModel
 from training_bridge.reward_model.score import Scorer
@@ -180,7 +181,7 @@ def test_refusals(run_in, reward_dir, policy_dir, write_lines):
         distance(run_in("c", reward_model=str(reward_dir), parameters={"tastes": ["warm"]}))
     write_lines("d/stated.json", [{"type": "comparison", "version": 1, "payload": {}}])
     with pytest.raises(Problem, match="reward"):
-        stated_reward(run_in("d", stated_reward="stated.json"))
+        stated_in(run_in("d", stated_reward="stated.json"))
 
 
 def test_what_two_rewards_differ_about_comes_first():
