@@ -41,6 +41,7 @@ def test_methods_stand_in_groups_and_side_by_side(world: World, client: Client) 
     ends = [*places[1:], said.index("How they differ")]
     groups = [said[a:b] for a, b in zip(places, ends, strict=True)]
     assert "method=kto" in groups[1] and "method=grpo" in groups[2] and "method=kto" not in groups[2]
+    assert "method=rft" in groups[2] and "method=rft" not in groups[1]
     table = said[said.index("How they differ") :]
     assert "implicit" in table and "online, in iterations" in table
 

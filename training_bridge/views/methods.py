@@ -20,7 +20,7 @@ def groups(listed: Iterable[Method]) -> list[dict[str, Any]]:
             reward.append(method)
         elif method.makes != Checkpoint.Kind.POLICY:
             rest.append(method)
-        elif "reward_model" in method.inputs:
+        elif method.attributes.sampling == "on":  # the policy answers, and what it said is scored
             scored.append(method)
         else:
             people.append(method)
