@@ -15,6 +15,14 @@ from annotation.people.models import (
     SignInLink,
     User,
 )
+from annotation.rollups.models import (
+    CampaignHour,
+    CampaignTally,
+    LabelerDay,
+    LabelerTally,
+    ReasonTally,
+    TallyChange,
+)
 from annotation.submissions.models import Feedback, Submission
 
 __all__ = [
@@ -22,6 +30,8 @@ __all__ = [
     "Assignment",
     "AuditEvent",
     "Campaign",
+    "CampaignHour",
+    "CampaignTally",
     "Candidates",
     "ConsentAct",
     "ConsentText",
@@ -35,16 +45,20 @@ __all__ = [
     "Item",
     "ItemResponse",
     "LabelerCursor",
+    "LabelerDay",
+    "LabelerTally",
     "Live",
     "Membership",
     "PersonErasure",
     "Prompt",
     "Protocol",
     "QueueState",
+    "ReasonTally",
     "Response",
     "SignInLink",
     "Skip",
     "Slot",
     "Submission",
+    "TallyChange",
     "User",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from celery import shared_task
 
 from annotation.assignment import services as assignment
-from annotation.campaigns import services as campaigns
 from annotation.consents import services as consents
 from annotation.generation import candidates
 from annotation.generation import services as generation
+from annotation.rollups import services as rollups
 
 BEAT_SCHEDULE = {
     "release-expired": {
@@ -17,11 +17,7 @@ BEAT_SCHEDULE = {
         "options": {"expires": 30},
     },
     "tend-queues": {"task": "annotation.tasks.tend_queues", "schedule": 120.0, "options": {"expires": 120}},
-    "roll-up-progress": {
-        "task": "annotation.tasks.roll_up_progress",
-        "schedule": 30.0,
-        "options": {"expires": 30},
-    },
+    "fold-counts": {"task": "annotation.tasks.fold_counts", "schedule": 10.0, "options": {"expires": 10}},
     "wake-candidates": {
         "task": "annotation.tasks.wake_candidates",
         "schedule": 60.0,
@@ -55,9 +51,9 @@ def tend_queues() -> int:
 
 
 @shared_task(time_limit=300)
-def roll_up_progress() -> int:
-    """Counts what campaigns have, for pages that must not count a million items."""
-    return campaigns.roll_up_progress()
+def fold_counts() -> int:
+    """Changes that writes left behind go into the counts that pages read."""
+    return rollups.fold_all()
 
 
 @shared_task(time_limit=2 * 3600)

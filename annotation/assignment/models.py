@@ -62,9 +62,6 @@ class QueueState(models.Model):
 
     campaign_id = models.BigIntegerField(primary_key=True)
     low_pos = models.BigIntegerField(default=0)
-    # Counts of the campaign, rolled up by a periodic task, so that a page over a million items need not count them.
-    progress = models.JSONField(null=True)
-    progress_at = models.DateTimeField(null=True)
 
 
 class Assignment(models.Model):
@@ -108,6 +105,7 @@ class Assignment(models.Model):
         indexes = [
             models.Index(fields=["lease_until"], name="assignment_due", condition=models.Q(state=1)),
             models.Index(fields=["campaign", "labeler", "-id"], name="assignment_by_labeler"),
+            models.Index(fields=["campaign", "labeler"], name="assignment_out", condition=models.Q(state=1)),
         ]
 
 

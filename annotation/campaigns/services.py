@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 
 from annotation.assignment.services import change_overlap
 from annotation.campaigns.models import Campaign, DataLicense, Guidelines, LegalBasis, Protocol
-from annotation.campaigns.selectors import roll_up
 from annotation.errors import Conflict, Invalid, Stale
 from annotation.items.models import Item
 from annotation.people.models import Membership, Role, User
@@ -340,13 +339,3 @@ def _new_protocol(actor: User, campaign: Campaign, raw: Any) -> Protocol:
 
 def _next_number(model: type[Guidelines] | type[Protocol], campaign: Campaign) -> int:
     return (model.objects.filter(campaign=campaign).aggregate(last=Max("number"))["last"] or 0) + 1
-
-
-def roll_up_progress() -> int:
-    """Keeps fresh counts of every campaign that is open or paused; how many. Pages over large campaigns read them."""
-    ids = Campaign.objects.filter(state__in=(Campaign.State.OPEN, Campaign.State.PAUSED)).values_list(
-        "pk", flat=True
-    )
-    for campaign_id in ids:
-        roll_up(campaign_id)
-    return len(ids)

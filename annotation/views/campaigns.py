@@ -7,24 +7,22 @@ POST /campaigns/<slug>/open/      pause/  close/           each says what it wil
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
-from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation import access
-from annotation.assignment.models import Flag, FlagReason, Skip, SkipReason
+from annotation.assignment.models import FlagReason, SkipReason
 from annotation.campaigns import selectors, services
 from annotation.campaigns.models import Campaign
 from annotation.errors import Refused
 from annotation.people.models import Role
 from annotation.rendering import plots
-from annotation.submissions.models import Submission
+from annotation.rollups import selectors as rollups
 from annotation.views.navigation import STAFF
 from annotation.views.pages import page
 
@@ -96,6 +94,7 @@ def tab_context(request: HttpRequest, campaign: Campaign, tab: str) -> dict[str,
 def overview_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     progress = selectors.campaign_progress(campaign)
     pace = _pace(campaign)
+    reasons = rollups.reasons(campaign.pk)
     left = max(0, progress.answers_wanted - progress.answers_counted)
     eta = dt.timedelta(hours=left / pace) if pace and left else None
     return tab_context(request, campaign, "overview") | {
@@ -112,31 +111,28 @@ def overview_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]
             y_label=_("answers"),
             x_label=_("day"),
         ),
-        "skips": _reasons(Skip.objects.filter(assignment__campaign=campaign), SkipReason),
-        "flags": _reasons(Flag.objects.filter(assignment__campaign=campaign, resolved_at=None), FlagReason),
+        "skips": _reasons(reasons, "skip", SkipReason),
+        "flags": _reasons(reasons, "open", FlagReason),
         "is_moving": campaign.is_open and left > 0,
     }
 
 
 def _pace(campaign: Campaign) -> float | None:
     """First answers an hour over the last day, from the first of them on; None before there are ten minutes to go by."""
-    recent = Submission.objects.filter(
-        campaign=campaign, revision=0, submitted_at__gt=Now() - dt.timedelta(hours=PACE_HOURS)
-    )
-    counted = recent.aggregate(n=Count("pk", filter=Q(status=Submission.Status.COUNTED)))["n"]
-    first = recent.order_by("submitted_at").values_list("submitted_at", flat=True).first()
-    if first is None:
+    now = timezone.now()
+    hours = rollups.work_of_hours(campaign.pk, now - dt.timedelta(hours=PACE_HOURS - 1))
+    counted = [(hour, work.counted) for hour, work in hours if work.counted]
+    if not counted:
         return None
-    last = recent.order_by("-submitted_at").values_list("submitted_at", flat=True)[0]
-    hours = max((last - first).total_seconds() / 3600, 1 / 6)
-    return counted / hours
+    span = (now - counted[0][0]).total_seconds() / 3600
+    return sum(n for _hour, n in counted) / max(span, 1 / 6)
 
 
-def _reasons(rows: Any, labels: Any) -> list[tuple[str, int]]:
+def _reasons(counts: dict[str, int], kind: str, labels: Any) -> list[tuple[str, int]]:
     """(reason in words, how often), most frequent first."""
-    counts = Counter(dict(rows.values_list("reason").annotate(n=Count("pk"))))
-    names = dict(labels.choices)
-    return [(str(names.get(reason, reason)), n) for reason, n in counts.most_common()]
+    names = {f"{kind}:{value}": str(label) for value, label in labels.choices}
+    found = [(names[key], n) for key, n in counts.items() if key in names]
+    return sorted(found, key=lambda row: (-row[1], row[0]))
 
 
 def _user(request: HttpRequest) -> Any:

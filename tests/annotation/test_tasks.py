@@ -9,6 +9,7 @@ from annotation import tasks
 from annotation.assignment.models import Assignment, QueueState, Slot
 from annotation.assignment.services import lease_next
 from annotation.project.celery import app
+from annotation.rollups.models import CampaignTally
 from tests.cast import make_campaign, make_cast, make_labelers
 
 pytestmark = pytest.mark.django_db
@@ -34,8 +35,8 @@ def test_expired_leases_are_released_batch_by_batch(monkeypatch):
     assert Slot.objects.count() == 5
 
 
-def test_upkeep_and_roll_up():
+def test_upkeep_and_counts():
     campaign = make_campaign(make_cast(), items=2)
-    assert tasks.tend_queues() == 0 and tasks.roll_up_progress() == 1
-    state = QueueState.objects.get(campaign_id=campaign.pk)
-    assert state.low_pos > 0 and state.progress["items"] == 2
+    assert tasks.tend_queues() == 0 and tasks.fold_counts() > 0 and tasks.fold_counts() == 0
+    assert QueueState.objects.get(campaign_id=campaign.pk).low_pos > 0
+    assert CampaignTally.objects.get(campaign_id=campaign.pk).items == 2
