@@ -307,8 +307,23 @@ def page(browser: Any, site: Site, page_problems: list[str]) -> Iterator[Any]:
     made = context.new_page()
     watch_page(made, page_problems, home=site.url)
     yield made
+    leave(made)
     context.close()
     assert page_problems == []
+
+
+def leave(page: Any) -> None:
+    """Empties a page before its context is closed: one that is closed on its way to another page sometimes never is."""
+    from playwright.sync_api import Error
+
+    for attempt in range(3):
+        try:
+            page.goto("about:blank")
+            return
+        except Error as error:
+            # The page had set out by itself, as after sending an answer; that is over once this is said.
+            if "interrupted by another navigation" not in str(error) or attempt == 2:
+                raise
 
 
 def watch_page(page: Any, problems: list[str], *, home: str) -> None:
