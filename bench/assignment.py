@@ -9,24 +9,21 @@ only on a quiet machine. The database is PostgreSQL with fsync on, in a director
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from bench.site import Lines, bare_request, cpu_of, database, sign_in, start_web
 
 ROOT = Path(__file__).resolve().parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -51,50 +48,26 @@ def run(small: bool) -> dict[str, Any]:
 
 
 def _run(data_dir: Path, sizes: list[int], cycles: int) -> dict[str, Any]:
-    import django
-
-    from annotation.project import embedded
-
-    places = embedded.Places(data_dir)
-    leases = embedded.ensure_running("postgres", places=places)
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connections
-
-    call_command("migrate", verbosity=0)
-    web = _start_web(data_dir)
-    try:
+    with database(data_dir) as places, start_web(data_dir) as web:
         return {f"{n:,} items": _measure(places, web, n, cycles) for n in sizes}
-    finally:
-        web.process.terminate()
-        web.process.wait(20)
-        connections.close_all()
-        for connection in connections.all():
-            connection.close_pool()  # type: ignore[attr-defined]
-        for lease in leases:
-            lease.release()
-        for _attempt in range(100):  # the keeper stops the server when the last lease is gone
-            if not list(places.postgres_dir.glob("*/postmaster.pid")):
-                break
-            time.sleep(0.1)
 
 
 def _measure(places: Any, web: Any, n: int, cycles: int) -> dict[str, Any]:
     from django.db import connection
 
     campaign, labelers, imported = _prepare(n)
-    clients = [_sign_in(web.url, labeler) for labeler in labelers]
+    clients = [sign_in(web.url, labeler) for labeler in labelers]
     path = f"/api/campaigns/{campaign.slug}"
     held = [client.post(f"{path}/next/", json={}).json()["assignment"] for client in clients]
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     _cycles(clients, held, 3 * len(clients))  # warm: caches, prepared statements
-    before, began = _cpu(web, places), time.perf_counter()
+    before, began = cpu_of(web, places), time.perf_counter()
     latencies = _cycles(clients, held, cycles)
-    wall, after = time.perf_counter() - began, _cpu(web, places)
+    wall, after = time.perf_counter() - began, cpu_of(web, places)
     statements = _statements(places, lambda: _cycles(clients, held, 10), 10)
     explained = _explain(campaign, labelers[0])
-    bare = _bare_request(clients[0], web)
+    bare = bare_request(clients[0], web)
     for client in clients:
         client.close()
     return {
@@ -125,91 +98,10 @@ def _prepare(n: int) -> tuple[Any, list[Any], float]:
     labelers = [User.objects.get_or_create(username=f"labeler-{k}")[0] for k in range(LABELERS)]
     for labeler in labelers:
         grant_role(actor=admin, user=labeler, campaign=campaign, role="labeler")
-    lines = _Lines(n)
+    lines = Lines(n)
     began = time.perf_counter()
     import_items(campaign, lines, actor=admin)
     return open_campaign(actor=admin, campaign=campaign), labelers, n / (time.perf_counter() - began)
-
-
-class _Lines:
-    """JSON lines made beforehand, handed out in pieces."""
-
-    def __init__(self, n: int) -> None:
-        rng = random.Random(0)
-        words = [
-            "river",
-            "stone",
-            "because",
-            "simple",
-            "otter",
-            "bright",
-            "kettle",
-            "window",
-            "slowly",
-            "question",
-        ]
-        text = lambda size: " ".join(rng.choice(words) for _w in range(size))  # noqa: E731
-        rows = (
-            {"id": k, "prompt": f"{k}: {text(40)}?", "responses": [text(60), text(60)], "metadata": {"k": k}}
-            for k in range(n)
-        )
-        self.pieces: Iterator[bytes] = iter(
-            [b"".join(json.dumps(row).encode() + b"\n" for row in batch) for batch in _batches(rows, 500)]
-        )
-
-    def read(self, size: int = -1) -> bytes:
-        return next(self.pieces, b"")
-
-
-def _batches(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    batch = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    yield batch
-
-
-# --- The site --------------------------------------------------------------------------------------------------------
-
-
-class Web:
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
-        self.process, self.url = process, url
-
-
-def _start_web(data_dir: Path) -> Web:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "annotation.project.asgi:application", "--port", str(port)]
-    log = (data_dir / "web.log").open("wb")
-    process = subprocess.Popen([*command, "--log-level", "warning"], cwd=ROOT, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    for _attempt in range(300):
-        try:
-            if httpx.get(f"{url}/healthz").status_code == 200:
-                return Web(process, url)
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise RuntimeError(f"the site did not start: {(data_dir / 'web.log').read_text()[-2000:]}")
-
-
-def _sign_in(url: str, user: Any) -> httpx.Client:
-    """A browser's cookies: a session in the database and a CSRF token."""
-    from django.conf import settings
-    from django.middleware.csrf import _get_new_csrf_string
-    from django.test import Client
-
-    browser = Client()
-    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    token = _get_new_csrf_string()
-    cookies = {
-        settings.SESSION_COOKIE_NAME: browser.cookies[settings.SESSION_COOKIE_NAME].value,
-        settings.CSRF_COOKIE_NAME: token,
-    }
-    return httpx.Client(base_url=url, cookies=cookies, headers={"X-CSRFToken": token}, timeout=30)
 
 
 def _cycles(clients: list[httpx.Client], held: list[Any], cycles: int) -> list[float]:
@@ -250,32 +142,6 @@ def _answers(assignment: dict[str, Any]) -> dict[str, Any]:
 
 
 # --- Accounting ------------------------------------------------------------------------------------------------------
-
-
-def _cpu(web: Web, places: Any) -> tuple[float, float]:
-    """(web, PostgreSQL) CPU seconds so far; of PostgreSQL the postmaster, its children, and those that have ended."""
-    (pid_file,) = places.postgres_dir.glob("*/postmaster.pid")
-    postmaster = int(pid_file.read_text().split()[0])
-    own, ended = _times(postmaster)
-    return _times(web.process.pid)[0], own + ended + sum(_times(child)[0] for child in _children(postmaster))
-
-
-def _bare_request(client: httpx.Client, web: Web, requests: int = 300) -> float:
-    """CPU seconds of the web process for a request that does next to nothing: to tell the code from the machine."""
-    before = _times(web.process.pid)[0]
-    for _turn in range(requests):
-        client.get("/healthz").raise_for_status()
-    return (_times(web.process.pid)[0] - before) / requests
-
-
-def _times(pid: int) -> tuple[float, float]:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    user, system, ended_user, ended_system = (int(f) / TICKS for f in fields[11:15])
-    return user + system, ended_user + ended_system
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _statements(places: Any, act: Any, cycles: int) -> float:

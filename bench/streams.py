@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from bench.assignment import ROOT, _sign_in, _start_web, _times
+from bench.site import ROOT, database, sign_in, start_web, times_of
 
 PROTOCOL = [{"key": "halt", "type": "e_stop", "settings": {"response": "live"}}]
 PAGES = 100
@@ -46,70 +46,56 @@ def run(small: bool) -> dict[str, Any]:
 
 
 def _run(data_dir: Path, streams: int, pages: int) -> dict[str, Any]:
-    import django
+    with database(data_dir):
+        from django.core.management import call_command
 
-    from annotation.project import embedded
+        call_command("collectstatic", interactive=False, verbosity=0)
+        held, reader = _prepare(data_dir, streams)
+        log = (data_dir / "policy.log").open("wb")
+        os.environ["WHETSTONE_LIVE_TOKENS_PER_S"] = "10"
+        policy = subprocess.Popen(
+            [sys.executable, "-m", "django", "serve_policy"], cwd=ROOT, stdout=log, stderr=log
+        )
+        try:
+            with start_web(data_dir) as web:
+                return _measure(web, policy, held, reader, streams, pages)
+        finally:
+            policy.terminate()
+            policy.wait(20)
 
-    places = embedded.Places(data_dir)
-    leases = embedded.ensure_running("postgres", places=places)
-    django.setup()
+
+def _measure(web: Any, policy: Any, held: list[Any], reader: Any, streams: int, pages: int) -> dict[str, Any]:
     from django.conf import settings
-    from django.core.management import call_command
-    from django.db import connections
 
-    call_command("migrate", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
-    held, reader = _prepare(data_dir, streams)
-    log = (data_dir / "policy.log").open("wb")
-    os.environ["WHETSTONE_LIVE_TOKENS_PER_S"] = "10"
-    policy = subprocess.Popen(
-        [sys.executable, "-m", "django", "serve_policy"], cwd=ROOT, stdout=log, stderr=log
-    )
-    web = _start_web(data_dir)
-    try:
-        page = f"/campaigns/{held[0].campaign.slug}/label/"
-        with _sign_in(web.url, reader) as client:
-            without = _pages(client, page, pages)
-            crowd = Crowd(web.url, held)
-            crowd.start()
-            crowd.wait_for(streams)
-            began, before = time.perf_counter(), crowd.events
-            cpu = [sum(_times(process.pid)) for process in (web.process, policy)]
-            with_streams = _pages(client, page, pages)
-            seconds = time.perf_counter() - began
-            rate = (crowd.events - before) / seconds
-            used = [
-                round((sum(_times(process.pid)) - was) / seconds, 2)
-                for process, was in zip((web.process, policy), cpu, strict=True)
-            ]
-            open_streams = asyncio.run(_status(settings.POLICY_SOCKET))["open"]
-            free = crowd.leave_one_after_another(20 if streams > 20 else 5, settings.POLICY_SOCKET)
-            crowd.close()
-        ratio = _p95(with_streams) / _p95(without)
-        return {
-            "streams": streams,
-            "open_at_the_end": open_streams,
-            "events_per_s": round(rate),
-            "cores_of_web_and_policy": used,
-            "page_ms_without": _summary(without),
-            "page_ms_with": _summary(with_streams),
-            "p95_ratio": round(ratio, 2),
-            "free_s": {"p50": round(statistics.median(free), 3), "max": round(max(free), 3)},
-            "broken": crowd.broken,
-        }
-    finally:
-        for process in (web.process, policy):
-            process.terminate()
-            process.wait(20)
-        connections.close_all()
-        for connection in connections.all():
-            connection.close_pool()  # type: ignore[attr-defined]
-        for lease in leases:
-            lease.release()
-        for _attempt in range(100):  # the keeper stops the server when the last lease is gone
-            if not list(places.postgres_dir.glob("*/postmaster.pid")):
-                break
-            time.sleep(0.1)
+    page = f"/campaigns/{held[0].campaign.slug}/label/"
+    with sign_in(web.url, reader) as client:
+        without = _pages(client, page, pages)
+        crowd = Crowd(web.url, held)
+        crowd.start()
+        crowd.wait_for(streams)
+        began, before = time.perf_counter(), crowd.events
+        cpu = [sum(times_of(process.pid)) for process in (web.process, policy)]
+        with_streams = _pages(client, page, pages)
+        seconds = time.perf_counter() - began
+        rate = (crowd.events - before) / seconds
+        used = [
+            round((sum(times_of(process.pid)) - was) / seconds, 2)
+            for process, was in zip((web.process, policy), cpu, strict=True)
+        ]
+        open_streams = asyncio.run(_status(settings.POLICY_SOCKET))["open"]
+        free = crowd.leave_one_after_another(20 if streams > 20 else 5, settings.POLICY_SOCKET)
+        crowd.close()
+    return {
+        "streams": streams,
+        "open_at_the_end": open_streams,
+        "events_per_s": round(rate),
+        "cores_of_web_and_policy": used,
+        "page_ms_without": _summary(without),
+        "page_ms_with": _summary(with_streams),
+        "p95_ratio": round(_p95(with_streams) / _p95(without), 2),
+        "free_s": {"p50": round(statistics.median(free), 3), "max": round(max(free), 3)},
+        "broken": crowd.broken,
+    }
 
 
 def _prepare(data_dir: Path, streams: int) -> tuple[list[Any], Any]:
@@ -161,7 +147,7 @@ class Crowd(threading.Thread):
         self.is_over = False
 
     def _request(self, url: str, assignment: Any) -> bytes:
-        client = _sign_in(url, assignment.labeler)
+        client = sign_in(url, assignment.labeler)
         target = assignment.response_order[0]
         body = urlencode({"target": target, "prefix": "Otters sleep"}).encode()
         cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())

@@ -25,7 +25,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.assignment import ROOT, _children, _Lines
+from bench.site import ROOT, Lines, children_of
 
 LABELERS, OVERLAP, LEASE_S = 16, 3, 30
 PROTOCOL = [{"key": "better", "type": "comparison"}]
@@ -94,7 +94,7 @@ class Site:
     def _kill_postgres(self) -> None:
         (pid_file,) = self.places.postgres_dir.glob("*/postmaster.pid")
         postmaster = int(pid_file.read_text().split()[0])
-        for pid in (postmaster, *_children(postmaster)):
+        for pid in (postmaster, *children_of(postmaster)):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -184,7 +184,7 @@ def _prepare(answers: int) -> tuple[Any, list[Any]]:
     people = [User.objects.create_user(f"labeler-{n}") for n in range(LABELERS)]
     for user in people:
         grant_role(actor=admin, user=user, campaign=campaign, role="labeler")
-    import_items(campaign, _Lines(answers), actor=admin)
+    import_items(campaign, Lines(answers), actor=admin)
     return open_campaign(actor=admin, campaign=campaign), people
 
 
