@@ -31,6 +31,8 @@ def campaign(row: Campaign) -> dict[str, Any]:
         "state": row.state,
         "overlap": row.overlap,
         "lease_s": row.lease_s,
+        "hold_after": row.hold_after,
+        "shows_scores": row.shows_scores,
         "language": row.language,
         "data_license": row.data_license,
         "legal_basis": row.legal_basis,

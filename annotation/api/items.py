@@ -23,7 +23,7 @@ from annotation.items.selectors import items_of, state_filter
 from annotation.items.services import import_items
 from annotation.people.models import User
 
-STATES = ("waiting", "begun", "complete", "withdrawn")
+STATES = ("waiting", "begun", "complete", "held", "withdrawn")
 MAX_UPLOAD_BYTES = 1024**3
 MEDIA_TYPES = ("application/x-ndjson", "application/jsonl", "application/gzip", "application/octet-stream")
 

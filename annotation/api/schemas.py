@@ -35,6 +35,10 @@ class Campaign(s.Serializer):
     state = s.ChoiceField(["draft", "open", "paused", "closed"])
     overlap = s.IntegerField(min_value=1, max_value=100)
     lease_s = s.IntegerField(min_value=30, max_value=604800)
+    hold_after = s.IntegerField(
+        help_text="So many reports of harmful or private content hold an item back; 0: never."
+    )
+    shows_scores = s.BooleanField(help_text="Each labeler sees how often they agree with the others.")
     language = s.CharField(max_length=10)
     data_license = s.CharField(help_text="Of the snapshots taken from now on; empty: not chosen.")
     legal_basis = s.CharField()
@@ -60,6 +64,8 @@ class CampaignChanges(s.Serializer):
     name = s.CharField(required=False, max_length=120)
     overlap = s.IntegerField(required=False, min_value=1, max_value=100)
     lease_s = s.IntegerField(required=False, min_value=30, max_value=604800)
+    hold_after = s.IntegerField(required=False, min_value=0, max_value=100)
+    shows_scores = s.BooleanField(required=False)
     language = s.CharField(required=False, max_length=10)
     data_license = s.ChoiceField(["", *DataLicense.values], required=False)
     legal_basis = s.ChoiceField(["", *LegalBasis.values], required=False)
@@ -89,7 +95,7 @@ class Item(s.Serializer):
     id = s.IntegerField()
     external_id = s.CharField(allow_null=True)
     round = s.IntegerField()
-    state = s.ChoiceField(["waiting", "begun", "complete", "withdrawn"])
+    state = s.ChoiceField(["waiting", "begun", "complete", "held", "withdrawn"])
     overlap = s.IntegerField()
     counted = s.IntegerField()
     prompt = Message(many=True)
@@ -106,6 +112,26 @@ class ImportResult(s.Serializer):
     slots = s.IntegerField()
     duplicate_prompts = s.IntegerField()
     seconds = s.FloatField()
+
+
+class NewInvitation(s.Serializer):
+    role = s.ChoiceField(["labeler", "reviewer", "admin", "researcher"], required=False, default="labeler")
+    max_uses = s.IntegerField(required=False, min_value=1, max_value=10_000, default=1)
+    days = s.IntegerField(required=False, min_value=1, max_value=366, default=14)
+
+
+class Invitation(s.Serializer):
+    id = s.IntegerField()
+    role = s.CharField()
+    state = s.ChoiceField(["open", "used_up", "expired", "revoked"])
+    uses = s.IntegerField()
+    max_uses = s.IntegerField()
+    expires_at = s.DateTimeField()
+    created_at = s.DateTimeField()
+
+
+class MadeInvitation(Invitation):
+    link = s.URLField(help_text="Shown this once.")
 
 
 class AssignRequest(s.Serializer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from annotation.api import campaigns, endpoints, feedback, generation, items, labeling
+from annotation.api import campaigns, endpoints, feedback, generation, items, labeling, people
 from annotation.api.authentication import AUTHENTICATION
 
 app_name = "api"
@@ -24,6 +24,12 @@ urlpatterns = [
     path("campaigns/<slug:slug>/items/", items.Items.as_view(), name="items"),
     path("campaigns/<slug:slug>/items/import/", items.ImportItems.as_view(), name="items-import"),
     path("campaigns/<slug:slug>/items/<int:item_id>/assign/", items.AssignItem.as_view(), name="item-assign"),
+    path("campaigns/<slug:slug>/invitations/", people.Invitations.as_view(), name="invitations"),
+    path(
+        "campaigns/<slug:slug>/invitations/<int:invitation_id>/",
+        people.OneInvitation.as_view(),
+        name="invitation",
+    ),
     path("campaigns/<slug:slug>/feedback/", feedback.Feedback.as_view(), name="feedback"),
     path("campaigns/<slug:slug>/next/", labeling.Next.as_view(), name="next"),
     path("campaigns/<slug:slug>/undo/", labeling.Undo.as_view(), name="undo"),

@@ -3,7 +3,7 @@
 A `Slot` is one judgement still wanted, ordered by `pos`; taking one is a DELETE. A labeler's cursor only rises, so the next
 item costs the same whether ten items are open or a million, and nobody is given an item twice.
 
-What always holds for an item that is not withdrawn:
+What always holds for an item that is neither withdrawn nor held back:
 
     counted <= overlap                                  a CHECK of the table
     slots = max(0, overlap - counted - live leases)     nobody starves, nobody works in vain
@@ -340,7 +340,8 @@ def requeue(assignment_ids: Sequence[int]) -> int:
           SELECT i.id, i.overlap - i.counted
                  - (SELECT count(*) FROM annotation_slot s WHERE s.item_id = i.id)
                  - (SELECT count(*) FROM annotation_assignment l WHERE l.item_id = i.id AND l.state = 1) AS n
-          FROM annotation_item i WHERE i.id IN (SELECT item_id FROM ended) AND i.withdrawn_at IS NULL
+          FROM annotation_item i WHERE i.id IN (SELECT item_id FROM ended)
+            AND i.withdrawn_at IS NULL AND i.held_at IS NULL
         ), back AS MATERIALIZED (
           SELECT e.id, e.campaign_id, e.item_id, nextval('annotation_slot_pos_seq') AS pos
           FROM ended e JOIN room r ON r.id = e.item_id WHERE e.n <= r.n
@@ -383,7 +384,7 @@ def fill(campaign_id: int, first_id: int, last_id: int) -> int:
               SELECT id, overlap, nextval('annotation_slot_pos_seq') AS pos FROM (
                 SELECT id, overlap FROM annotation_item i
                 WHERE campaign_id = %(campaign)s AND id BETWEEN %(first)s AND %(last)s
-                  AND counted = 0 AND withdrawn_at IS NULL
+                  AND counted = 0 AND withdrawn_at IS NULL AND held_at IS NULL
                   AND (SELECT 1 FROM annotation_slot s WHERE s.item_id = i.id LIMIT 1) IS NULL
                   AND (SELECT 1 FROM annotation_assignment a WHERE a.item_id = i.id LIMIT 1) IS NULL
                 ORDER BY hashint8(id)) o) p, generate_series(1, p.overlap) r
@@ -427,7 +428,7 @@ def change_overlap(campaign_id: int, overlap: int) -> None:
             ON s.item_id = i.id
           LEFT JOIN (SELECT item_id, count(*) AS n FROM annotation_assignment
                      WHERE campaign_id = %(campaign)s AND state = 1 GROUP BY 1) l ON l.item_id = i.id
-          WHERE i.campaign_id = %(campaign)s AND i.withdrawn_at IS NULL
+          WHERE i.campaign_id = %(campaign)s AND i.withdrawn_at IS NULL AND i.held_at IS NULL
         ), more AS (
           INSERT INTO annotation_slot (campaign_id, pos, replica, item_id)
           SELECT %(campaign)s, p.pos, r, p.id FROM (
@@ -459,7 +460,8 @@ def recount(item_ids: Sequence[int]) -> None:
 
 
 def refill(item_ids: Sequence[int]) -> None:
-    """Slots at the tail for what these items want again, after answers or leases of theirs are no more; items are locked."""
+    """Slots at the tail for what these items want again, after answers or leases of theirs are no more or they are held
+    back no longer; items are locked."""
     _run(
         """
         INSERT INTO annotation_slot (campaign_id, pos, replica, item_id)
@@ -468,11 +470,29 @@ def refill(item_ids: Sequence[int]) -> None:
             SELECT i.id, i.campaign_id, i.overlap - i.counted
                    - (SELECT count(*) FROM annotation_slot s WHERE s.item_id = i.id)
                    - (SELECT count(*) FROM annotation_assignment l WHERE l.item_id = i.id AND l.state = 1) AS n
-            FROM annotation_item i WHERE i.id = ANY(%s) AND i.withdrawn_at IS NULL ORDER BY i.id) room
+            FROM annotation_item i WHERE i.id = ANY(%s) AND i.withdrawn_at IS NULL AND i.held_at IS NULL
+            ORDER BY i.id) room
           WHERE n > 0) p, generate_series(1, p.n) r
         """,
         [list(item_ids)],
     )
+
+
+def give_back(campaign_id: int, labeler_id: int) -> int:
+    """Ends every lease that one labeler holds and opens their places to others at once; drafts stay. How many."""
+    lock_cursor(campaign_id, labeler_id)
+    ids = [
+        row[0]
+        for row in _run(
+            "SELECT id FROM annotation_assignment WHERE campaign_id = %s AND labeler_id = %s AND state = 1"
+            " ORDER BY id FOR UPDATE",
+            [campaign_id, labeler_id],
+        )
+    ]
+    if ids:
+        lock_items(end(ids, EXPIRED))
+        requeue(ids)
+    return len(ids)
 
 
 def withdraw(item_ids: Sequence[int]) -> None:

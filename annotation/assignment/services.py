@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -28,6 +29,7 @@ from annotation.transactions import in_transaction
 DRAFT_BYTES = 1_000_000
 NOTE_CHARACTERS = 2_000
 SKIPS_PER_MINUTE = 30
+HOLDING = (FlagReason.HARMFUL, FlagReason.PRIVATE)  # what nobody else should have to read meanwhile
 
 
 @in_transaction
@@ -165,7 +167,8 @@ def _skip(labeler: User, assignment_id: int, reason: str, note: str) -> Assignme
 def flag(*, labeler: User, assignment_id: int, reason: str, note: str = "") -> Flag:
     """Reports that something is wrong with an item. The lease stays: the labeler may still answer or skip.
 
-    The same reason twice is one report, with the later note.
+    The same reason twice is one report, with the later note. Harmful or private content that enough labelers report
+    (`Campaign.hold_after`) is given to nobody else until an admin has looked; leases that are out stay.
     """
     _check_reason(reason, FlagReason.values)
     note = _check_note(note)
@@ -176,17 +179,46 @@ def flag(*, labeler: User, assignment_id: int, reason: str, note: str = "") -> F
     if not created and note and report.note != note:
         report.note = note
         report.save(update_fields=["note"])
+    if created and reason in HOLDING:
+        _hold(locked)
     return report
+
+
+def _hold(reported: queue.Locked) -> None:
+    """Under the item's lock, so that of two who report at once the second counts both."""
+    queue.lock_items([reported.item_id])
+    after = Campaign.objects.values_list("hold_after", flat=True).get(pk=reported.campaign_id)
+    reports = Flag.objects.filter(
+        assignment__item_id=reported.item_id, reason__in=HOLDING, resolved_at=None
+    ).aggregate(people=Count("assignment__labeler", distinct=True))
+    if not after or reports["people"] < after:
+        return
+    if not Item.objects.filter(pk=reported.item_id, held_at=None, withdrawn_at=None).update(held_at=Now()):
+        return
+    queue.withdraw([reported.item_id])
+    record_audit(
+        actor=None,
+        campaign=Campaign.objects.get(pk=reported.campaign_id),
+        action="notice.item_held",
+        target=f"item:{reported.item_id}",
+        after={"reports": reports["people"]},
+    )
 
 
 @in_transaction
 def resolve_flag(*, actor: User, flag: Flag, withdraw: bool) -> Flag:
-    """An admin has looked at a report; `withdraw` takes the item out of everybody's queue."""
+    """An admin has looked at a report: `withdraw` takes the item out of everybody's queue for good, otherwise one that was
+    held back goes into it again."""
     assignment = Assignment.objects.select_related("campaign").get(pk=flag.assignment_id)
+    queue.lock_items([assignment.item_id])
     if withdraw:
-        queue.lock_items([assignment.item_id])
         Item.objects.filter(pk=assignment.item_id, withdrawn_at=None).update(withdrawn_at=Now())
         queue.withdraw([assignment.item_id])
+    if (
+        Item.objects.filter(pk=assignment.item_id, held_at__isnull=False).update(held_at=None)
+        and not withdraw
+    ):
+        queue.refill([assignment.item_id])
     Flag.objects.filter(assignment__item_id=assignment.item_id, resolved_at=None).update(resolved_at=Now())
     record_audit(
         actor=actor,

@@ -52,6 +52,9 @@ class Campaign(models.Model):
     protocol = models.ForeignKey("annotation.Protocol", on_delete=models.PROTECT, null=True, related_name="+")
     data_license = models.CharField(max_length=20, choices=DataLicense, blank=True, default="", db_default="")
     legal_basis = models.CharField(max_length=20, choices=LegalBasis, blank=True, default="", db_default="")
+    # So many labelers report harmful or private content and the item is held back until an admin has looked; 0: never.
+    hold_after = models.PositiveSmallIntegerField(default=1, db_default=1)
+    shows_scores = models.BooleanField(default=False, db_default=False)  # to each labeler their own
     round_number = models.PositiveIntegerField(default=1)
     version = models.PositiveIntegerField(default=1)  # optimistic locking
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

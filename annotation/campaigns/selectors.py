@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -116,6 +117,25 @@ def answers_per_day(campaign: Campaign, days: int = 30) -> list[tuple[dt.datetim
         day = hour.astimezone(dt.UTC).replace(hour=0)
         found[day] = found.get(day, 0) + work.answers
     return [(day, n) for day, n in found.items() if n]
+
+
+def own_answers_per_day(
+    labeler: User, campaigns: Sequence[Campaign], days: int = 30
+) -> list[tuple[dt.date, int]]:
+    """(day in UTC, first answers of one labeler in these campaigns), oldest first, the last `days` of them or, for somebody
+    who began lately, the last fourteen; a day without answers is a day with 0."""
+    today = timezone.now().astimezone(dt.UTC).date()
+    found: dict[dt.date, int] = {}
+    for campaign in campaigns:
+        for day, work in rollups.own_days(labeler.pk, campaign.pk):
+            if day > today - dt.timedelta(days=days):
+                found[day] = found.get(day, 0) + work.answers
+    first = min([*found, today - dt.timedelta(days=13)])
+    return [
+        (day, found.get(day, 0))
+        for n in range((today - first).days + 1)
+        if (day := first + dt.timedelta(days=n))
+    ]
 
 
 def seconds_per_answer(campaign: Campaign, sample: int = 500) -> float | None:

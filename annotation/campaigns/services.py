@@ -21,9 +21,10 @@ from feedback_types.base import InvalidPayload
 from feedback_types.protocol import arity, dump_protocol, load_protocol
 
 MAX_GUIDELINES = 200_000
-RANGES = {"overlap": (1, 100), "lease_s": (30, 604_800)}
+RANGES = {"overlap": (1, 100), "lease_s": (30, 604_800), "hold_after": (0, 100)}
+FLAGS = ("shows_scores",)
 CHOICES = {"data_license": DataLicense.values, "legal_basis": LegalBasis.values}  # or empty: not said
-CHANGEABLE = ("name", "overlap", "lease_s", "language", *CHOICES)
+CHANGEABLE = ("name", "language", *RANGES, *FLAGS, *CHOICES)
 
 
 @in_transaction
@@ -77,7 +78,7 @@ def create_campaign(
 
 @in_transaction
 def change_campaign(*, actor: User, campaign: Campaign, version: int, changes: Mapping[str, Any]) -> Campaign:
-    """Changes name, overlap, lease time, language or the terms of the data of the version that the admin saw.
+    """Changes name, language, settings or the terms of the data of the version that the admin saw.
 
     Raises Stale when somebody saved first (`extra["diff"]`: field -> yours, now); Invalid naming the field; Conflict
     `overlap_below_counted` when items already have more answers than the new overlap.
@@ -268,6 +269,9 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
             low, high = RANGES[name]
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 errors[name] = [_("A whole number from %(low)d to %(high)d.") % {"low": low, "high": high}]
+        elif name in FLAGS:
+            if not isinstance(value, bool):
+                errors[name] = [_("true or false.")]
         elif name in CHOICES:
             if value not in ("", *CHOICES[name]):
                 errors[name] = [_("Empty, or one of: %(choices)s.") % {"choices": ", ".join(CHOICES[name])}]

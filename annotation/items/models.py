@@ -58,7 +58,10 @@ class Item(models.Model):
     counted = models.PositiveSmallIntegerField(default=0, db_default=0)
     is_gold = models.BooleanField(default=False)
     gold_answers = models.JSONField(null=True, blank=True)
-    withdrawn_at = models.DateTimeField(null=True, blank=True)  # flagged or taken back: in nobody's queue
+    withdrawn_at = models.DateTimeField(null=True, blank=True)  # taken back for good: in nobody's queue
+    held_at = models.DateTimeField(
+        null=True, blank=True
+    )  # reported: in nobody's queue until an admin has looked
     metadata = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -69,7 +72,12 @@ class Item(models.Model):
             ),
             models.UniqueConstraint(fields=["campaign", "external_id"], name="item_external_id_once"),
         ]
-        indexes = [models.Index(fields=["campaign", "round_number", "id"], name="item_by_round")]
+        indexes = [
+            models.Index(fields=["campaign", "round_number", "id"], name="item_by_round"),
+            models.Index(
+                fields=["campaign", "-id"], name="item_held", condition=models.Q(held_at__isnull=False)
+            ),
+        ]
 
 
 class ItemResponse(models.Model):

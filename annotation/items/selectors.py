@@ -21,9 +21,11 @@ def items_of(campaign: Campaign) -> QuerySet[Item]:
 
 
 def item_state(item: Item) -> str:
-    """In a word: withdrawn, complete, begun or waiting."""
+    """In a word: withdrawn, held, complete, begun or waiting."""
     if item.withdrawn_at:
         return "withdrawn"
+    if item.held_at:
+        return "held"
     if item.counted >= item.overlap:
         return "complete"
     return "begun" if item.counted else "waiting"
@@ -32,9 +34,11 @@ def item_state(item: Item) -> str:
 def state_filter(items: QuerySet[Item], state: str) -> QuerySet[Item]:
     """The items in one of the states of `item_state`."""
     conditions: dict[str, dict[str, Any]] = {
-        "withdrawn": {"withdrawn_at__isnull": False},
-        "complete": {"withdrawn_at__isnull": True, "counted__gte": F("overlap")},
-        "begun": {"withdrawn_at__isnull": True, "counted__gt": 0, "counted__lt": F("overlap")},
-        "waiting": {"withdrawn_at__isnull": True, "counted": 0},
+        "held": {"held_at__isnull": False},
+        "complete": {"held_at__isnull": True, "counted__gte": F("overlap")},
+        "begun": {"held_at__isnull": True, "counted__gt": 0, "counted__lt": F("overlap")},
+        "waiting": {"held_at__isnull": True, "counted": 0},
     }
-    return items.filter(**conditions[state])
+    if state == "withdrawn":
+        return items.filter(withdrawn_at__isnull=False)
+    return items.filter(withdrawn_at__isnull=True, **conditions[state])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from annotation.campaigns.models import Campaign
@@ -21,6 +21,22 @@ def open_invitations(campaign: Campaign) -> QuerySet[Invitation]:
     return Invitation.objects.filter(
         campaign=campaign, uses__lt=F("max_uses"), expires_at__gt=Now(), revoked_at=None
     ).order_by("-id")
+
+
+def invitations(campaign: Campaign) -> QuerySet[Invitation]:
+    """Every invitation with its `state` in a word: open, revoked, used_up or expired; newest first."""
+    state = Case(
+        When(revoked_at__isnull=False, then=Value("revoked")),
+        When(uses__gte=F("max_uses"), then=Value("used_up")),
+        When(expires_at__lte=Now(), then=Value("expired")),
+        default=Value("open"),
+    )
+    return (
+        Invitation.objects.filter(campaign=campaign)
+        .annotate(state=state)
+        .select_related("created_by")
+        .order_by("-id")
+    )
 
 
 def audit_trail(campaign: Campaign) -> QuerySet[AuditEvent]:

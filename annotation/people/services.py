@@ -18,6 +18,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from annotation.assignment import queue
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Gone, Invalid, NotFound
 from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, Role, SignInLink, User
@@ -189,7 +190,8 @@ def grant_role(*, actor: User | None, user: User, campaign: Campaign, role: str)
 
 @in_transaction
 def revoke_role(*, actor: User, user: User, campaign: Campaign, role: str) -> None:
-    """Suspends a membership: the person sees the campaign no more, their answers stay. The last admin cannot go."""
+    """Suspends a membership: the person sees the campaign no more, their answers stay, a labeler's items go back into the
+    queue at once. The last admin cannot go."""
     _check_role(role)
     held = (
         Membership.objects.select_for_update()
@@ -205,8 +207,14 @@ def revoke_role(*, actor: User, user: User, campaign: Campaign, role: str) -> No
             _("A campaign keeps at least one admin; make somebody else one first."), code="last_admin"
         )
     Membership.objects.filter(pk=mine[0].pk).update(suspended_at=Now())
+    returned = queue.give_back(campaign.pk, user.pk) if role == Role.LABELER else 0
     record_audit(
-        actor=actor, campaign=campaign, action="role.revoke", target=f"user:{user.pk}", before={"role": role}
+        actor=actor,
+        campaign=campaign,
+        action="role.revoke",
+        target=f"user:{user.pk}",
+        before={"role": role},
+        after={"leases_given_back": returned},
     )
 
 

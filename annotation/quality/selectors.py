@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -28,6 +28,7 @@ from feedback_types.base import FeedbackType
 from feedback_types.distances import krippendorff_alpha
 
 PEOPLE = (User.Kind.HUMAN.value, User.Kind.SIMULATED.value)
+OWN_ITEMS, FEWEST_COMPARED = 300, 20
 MAX_ITEMS = 2_000  # beyond, a stable random sample of items is enough: the interval says how sure we are
 
 
@@ -176,7 +177,7 @@ def labeler_reports(campaign: Campaign) -> list[LabelerReport]:
     recent = Submission.objects.filter(campaign=campaign, active_ms__isnull=False).order_by("-submitted_at")
     for labeler_id, active_ms in recent.values_list("labeler_id", "active_ms")[:20_000]:
         durations[labeler_id].append(active_ms or 0)
-    closeness = _closeness(campaign)
+    closeness = _closeness(_answers(campaign, PEOPLE, at_least=2))
     reports = []
     for user_id, user in people.items():
         own = work.get(user_id, Work())
@@ -198,6 +199,30 @@ def labeler_reports(campaign: Campaign) -> list[LabelerReport]:
             )
         )
     return sorted(reports, key=lambda r: (-r.answers, r.user.username))
+
+
+@dataclass(frozen=True)
+class OwnScore:
+    """How close one labeler is to the others, from 0 to 1, with a 95 % interval; None before enough is there to compare."""
+
+    closeness: float | None
+    low: float | None
+    high: float | None
+    compared: int
+
+
+def own_score(labeler: User, campaign: Campaign) -> OwnScore:
+    """Over the labeler's latest items that others answered too. Nothing is told below 20 comparisons: a mean over a few
+    would tell what a certain person said."""
+    mine = Submission.objects.filter(
+        labeler=labeler, campaign=campaign, revision=0, status=Submission.Status.COUNTED, item__counted__gte=2
+    )
+    items = list(mine.order_by("-submitted_at").values_list("item_id", flat=True)[:OWN_ITEMS])
+    near = _closeness(_answers(campaign, PEOPLE, item_ids=items)).get(labeler.pk, [])
+    if len(near) < FEWEST_COMPARED:
+        return OwnScore(None, None, None, len(near))
+    mean, spread = statistics.fmean(near), statistics.stdev(near) / len(near) ** 0.5
+    return OwnScore(mean, max(0.0, mean - 1.96 * spread), min(1.0, mean + 1.96 * spread), len(near))
 
 
 # --- Helpers ---------------------------------------------------------------------------------------------------------
@@ -230,9 +255,10 @@ def _spread(kind: FeedbackType, payloads: Sequence[Any]) -> float | None:
     return sum(distances) / len(distances) if distances else None
 
 
-def _closeness(campaign: Campaign) -> dict[int, list[float]]:
+def _closeness(answers_given: Iterable[_Said]) -> dict[int, list[float]]:
+    """labeler id -> 1 - distance to each answer of somebody else about the same thing."""
     units: dict[tuple[str, str, int, int | None], list[_Said]] = defaultdict(list)
-    for said in _answers(campaign, PEOPLE, at_least=2):
+    for said in answers_given:
         units[said.question, said.type.slug, said.item_id, said.target].append(said)
     near: dict[int, list[float]] = defaultdict(list)
     for answers in units.values():

@@ -60,6 +60,17 @@ class SettingsPageForm(forms.Form):
         help_text=gettext_lazy("After so long without a sign of life, an item goes to somebody else. Drafts are kept."),
         min_value=services.RANGES["lease_s"][0], max_value=services.RANGES["lease_s"][1],
     )  # fmt: skip
+    hold_after = forms.IntegerField(
+        label=gettext_lazy("Hold back after so many reports"),
+        help_text=gettext_lazy(
+            "So many labelers report an item as harmful or private, and nobody else gets it until you looked. 0: never."
+        ),
+        min_value=services.RANGES["hold_after"][0], max_value=services.RANGES["hold_after"][1],
+    )  # fmt: skip
+    shows_scores = forms.BooleanField(
+        label=gettext_lazy("Labelers see how often they agree with the others"), required=False,
+        help_text=gettext_lazy("Each sees their own number only, under “My work”."),
+    )  # fmt: skip
     data_license = forms.ChoiceField(
         label=gettext_lazy("Licence of the data"), required=False,
         choices=lambda: [("", _("not chosen yet")), *DataLicense.choices],
@@ -146,6 +157,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
     initial = {
         "version": campaign.version, "name": campaign.name, "overlap": campaign.overlap, "lease_s": campaign.lease_s,
         "guidelines": markdown, "data_license": campaign.data_license, "legal_basis": campaign.legal_basis,
+        "hold_after": campaign.hold_after, "shows_scores": campaign.shows_scores,
     }  # fmt: skip
     form = SettingsPageForm(request.POST or None, initial=initial)
     status = 200

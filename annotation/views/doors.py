@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from annotation.errors import Invalid
 from annotation.people import services
 from annotation.people.models import Role, User
 from annotation.views.pages import page
 
+JOIN_FIELDS = {"csrfmiddlewaretoken", "username", "email", "password"}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -26,6 +28,11 @@ def sign_in(request: HttpRequest, token: str) -> HttpResponse:
 @page(methods=["GET", "HEAD", "POST"], is_public=True)
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """Shows to which campaign and as what; whoever is signed in accepts, others make an account or sign in first."""
+    if request.method == "POST" and (odd := sorted(request.POST.keys() - JOIN_FIELDS)):
+        raise Invalid(
+            _("The invitation says what you join as; it cannot be changed here."),
+            fields={odd[0][:60]: [_("Unknown field; leave it out.")]},
+        )
     if request.method == "POST" and request.user.is_authenticated:
         membership = services.accept_invitation(user=_user(request), token=token)
         return _welcome(membership.role, membership.campaign.slug)

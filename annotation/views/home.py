@@ -13,11 +13,14 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import check_for_language
+from django.utils.translation import gettext as _
 
 from annotation import access
 from annotation.campaigns.models import Campaign
-from annotation.campaigns.selectors import campaign_progress, labeler_progress
+from annotation.campaigns.selectors import campaign_progress, labeler_progress, own_answers_per_day
 from annotation.people.models import Role
+from annotation.quality.selectors import own_score
+from annotation.rendering import plots
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import own_latest, summaries_of
 from annotation.views.navigation import STAFF
@@ -71,7 +74,11 @@ def my_work(request: HttpRequest) -> HttpResponse:
     )
     active_ms = mine.filter(submitted_at__gte=midnight).values_list("active_ms", flat=True)
     campaigns: list[dict[str, Any]] = [
-        {"campaign": campaign, "mine": labeler_progress(user, campaign)}
+        {
+            "campaign": campaign,
+            "mine": labeler_progress(user, campaign),
+            "score": own_score(user, campaign) if campaign.shows_scores else None,
+        }
         for campaign in access.campaigns_for(user, Role.LABELER).order_by("name")
     ]
     answers = Paginator(own_latest(user).select_related("assignment__item__prompt"), ANSWERS_ON_A_PAGE)
@@ -83,6 +90,18 @@ def my_work(request: HttpRequest) -> HttpResponse:
     ]
     context = {
         "totals": totals,
+        "per_day": plots.bars(
+            [
+                (day.strftime("%d %b"), n)
+                for day, n in own_answers_per_day(user, [row["campaign"] for row in campaigns])
+            ],
+            title=_("My answers per day"),
+            y_label=_("answers"),
+            x_label=_("day"),
+        )
+        if totals["total"]
+        else "",
+        "shows_scores": any(row["score"] for row in campaigns),
         "active_minutes_today": sum(ms or 0 for ms in active_ms) / 60_000,
         "campaigns": campaigns,
         "rows": rows,

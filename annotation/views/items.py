@@ -35,9 +35,11 @@ STATES = {
     "waiting": gettext_lazy("waiting"),
     "begun": gettext_lazy("begun"),
     "complete": gettext_lazy("complete"),
+    "held": gettext_lazy("held back"),
     "withdrawn": gettext_lazy("withdrawn"),
 }
-TONES = {"waiting": "none", "begun": "info", "complete": "good", "withdrawn": "warn"}
+REPORTED = "reported"  # with a report that nobody has looked at
+TONES = {"waiting": "none", "begun": "info", "complete": "good", "held": "bad", "withdrawn": "warn"}
 
 
 @page
@@ -52,6 +54,9 @@ def items(request: HttpRequest, slug: str) -> HttpResponse:
     found = items_of(campaign).order_by("-pk")
     if state in STATES:
         found = state_filter(found, state)
+    elif state == REPORTED:
+        reports = Flag.objects.filter(assignment__campaign=campaign, resolved_at=None)
+        found = found.filter(pk__in=reports.values("assignment__item"))
     if query and "\x00" not in query:
         by_id = Q(pk=int(query)) if query.isascii() and query.isdigit() and len(query) < 19 else Q()
         found = found.filter(Q(external_id=query) | by_id)
@@ -61,7 +66,7 @@ def items(request: HttpRequest, slug: str) -> HttpResponse:
     shown = rows[:ITEMS_ON_A_PAGE]
     context = tab_context(request, campaign, "items") | {
         "rows": [_row(item) for item in shown],
-        "states": STATES.items(),
+        "states": [*STATES.items(), (REPORTED, _("reported"))],
         "state": state,
         "query": query,
         "after": shown[-1].pk if len(rows) > ITEMS_ON_A_PAGE else None,
@@ -147,7 +152,7 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
 
 @page(methods=["POST"])
 def resolve(request: HttpRequest, slug: str, flag_id: int) -> HttpResponse:
-    """An admin has looked at a report: the item stays, or leaves everybody's queue."""
+    """An admin has looked at a report: the item stays (one that was held back returns), or leaves everybody's queue."""
     campaign = access.campaign_for_admin(request.user, slug)
     flag = Flag.objects.filter(pk=flag_id, assignment__campaign=campaign).select_related("assignment").first()
     if flag is None:

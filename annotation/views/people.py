@@ -23,6 +23,14 @@ from annotation.people.models import ApiToken, Invitation, Membership, Role
 from annotation.views.campaigns import tab_context
 from annotation.views.pages import page
 
+INVITATIONS_SHOWN = 50
+INVITATION_STATES = {  # in words, and how it looks
+    "open": (gettext_lazy("open"), "good"),
+    "used_up": (gettext_lazy("used up"), "none"),
+    "expired": (gettext_lazy("expired"), "none"),
+    "revoked": (gettext_lazy("revoked"), "warn"),
+}
+
 
 class InviteForm(forms.Form):
     role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices, initial=Role.LABELER)
@@ -60,12 +68,18 @@ def people(request: HttpRequest, slug: str) -> HttpResponse:
         _invitation, token = services.invite(actor=_user(request), campaign=campaign, **form.cleaned_data)
         link = request.build_absolute_uri(reverse("join", args=[token]))
         form = InviteForm()
-    context = tab_context(request, campaign, "people") | {
-        "form": form,
-        "link": link,
-        "groups": _groups(campaign),
-        "invitations": selectors.open_invitations(campaign),
-    }
+    context = (
+        tab_context(request, campaign, "people")
+        | {
+            "form": form,
+            "link": link,
+            "groups": _groups(campaign),
+            "invitations": [
+                (invitation, *INVITATION_STATES[invitation.state])  # type: ignore[attr-defined]
+                for invitation in selectors.invitations(campaign)[:INVITATIONS_SHOWN]
+            ],
+        }
+    )
     return render(request, "campaigns/people.html", context, status=422 if form.errors else 200)
 
 

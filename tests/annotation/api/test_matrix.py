@@ -17,6 +17,7 @@ from annotation.endpoints.services import create_endpoint
 from annotation.generation.models import Generation
 from annotation.items.models import Item
 from annotation.people.models import User
+from annotation.people.services import invite
 from annotation.submissions.services import request_hash
 from tests.cast import add_some_items, answer, make_campaign, make_user, send
 
@@ -97,6 +98,9 @@ EXPECTED = {
     ("items", "get"): (overseers(200), None),
     ("items-import", "post"): (admins(201), lambda world: JSONL),
     ("item-assign", "post"): (admins(201), lambda world: {"labeler": world.free_labeler()}),
+    ("invitations", "get"): (admins(200), None),
+    ("invitations", "post"): (admins(201), lambda world: {"role": "labeler", "max_uses": 3, "days": 7}),
+    ("invitation", "delete"): (admins(204), None),
     ("feedback", "get"): (overseers(200), None),
     ("next", "post"): (labelers(200), lambda world: {}),
     ("undo", "post"): (labelers(200), lambda world: {}),
@@ -157,6 +161,7 @@ class World:
         send(lease_next(labeler=cast.otto, campaign=campaign))
         send(lease_next(labeler=cast.lena, campaign=campaign))
         self.lease = lease_next(labeler=cast.lena, campaign=campaign)
+        self.invitation, _token = invite(actor=cast.adam, campaign=campaign)
 
     def endpoint(self) -> int:
         """One of the admin's, made anew when it was removed."""
@@ -217,6 +222,7 @@ class World:
             "campaign": "",
             "items-import": "items/import/",
             "item-assign": f"items/{self.lease.item_id}/assign/",
+            "invitation": f"invitations/{self.invitation.pk}/",
         }.get(route, f"{route}/")
         return f"campaigns/{self.campaign.slug}/{tail}"
 

@@ -21,13 +21,14 @@ from hypothesis.stateful import (
 )
 
 from annotation.assignment import services
-from annotation.assignment.models import Assignment, LabelerCursor
+from annotation.assignment.models import Assignment, Flag, LabelerCursor
 from annotation.campaigns.models import Campaign
 from annotation.campaigns.services import change_campaign, close_campaign, open_campaign, pause_campaign
 from annotation.errors import Conflict
 from annotation.items.models import Item
 from annotation.items.services import NewItem, NewResponse, add_items, withdraw_items
 from annotation.people.models import User
+from annotation.people.services import grant_role, revoke_role
 from annotation.submissions.models import Submission
 from annotation.submissions.services import submit
 from tests.cast import Cast, answer, make_campaign, make_user
@@ -45,10 +46,13 @@ class Model:
         self.leased: set[int] = set()
         self.gone: set[int] = set()  # answered or skipped it
         self.withdrawn = False
+        self.reporters: set[int] = set()  # of harmful content, not looked at yet
 
     @property
     def free(self) -> int:
-        return 0 if self.withdrawn else max(0, self.overlap - self.counted - len(self.leased))
+        return (
+            0 if self.withdrawn or self.reporters else max(0, self.overlap - self.counted - len(self.leased))
+        )
 
     def may_go_to(self, labeler: int) -> bool:
         return self.free > 0 and labeler not in self.leased | self.gone and labeler != self.author
@@ -65,6 +69,8 @@ ACTS = {  # name: how often, and what must not be empty
     "skip": (2, "leases"),
     "expire": (3, "leases"),
     "type_and_flag": (1, "leases"),
+    "resolve": (1, "reported"),
+    "suspend": (1, "leases"),
     "add": (1, ""),
     "change_overlap": (2, ""),
     "move": (1, ""),
@@ -99,6 +105,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.items: dict[int, Model] = {}
         self.leases: dict[int, tuple[int, int]] = {}  # assignment -> labeler, item
         self.expired: dict[int, tuple[int, int]] = {}
+        self.reported: set[tuple[int, int, str]] = set()
         self.sent: dict[int, tuple[int, uuid.UUID, Submission]] = {}  # assignment -> labeler, key, latest
         self.overlap, self.acknowledged = overlap, 0
         self.add(None, items)
@@ -225,7 +232,31 @@ class QueueMachine(RuleBasedStateMachine):
         assignment_id = data.draw(st.sampled_from(sorted(self.leases)))
         user = self.people[self.leases[assignment_id][0]]
         services.save_draft(labeler=user, assignment_id=assignment_id, data={"a": "b"})
-        services.flag(labeler=user, assignment_id=assignment_id, reason="broken")
+        reason = data.draw(st.sampled_from(["broken", "harmful", "private"]))
+        services.flag(labeler=user, assignment_id=assignment_id, reason=reason)
+        labeler, item_id = self.leases[assignment_id]
+        if reason != "broken" and (labeler, item_id, reason) not in self.reported:
+            self.reported.add((labeler, item_id, reason))
+            self.items[item_id].reporters.add(labeler)
+
+    def resolve(self, data):
+        report = data.draw(st.sampled_from(list(Flag.objects.filter(assignment__campaign=self.campaign))))
+        withdraw = data.draw(st.booleans())
+        services.resolve_flag(actor=self.cast.adam, flag=report, withdraw=withdraw)
+        model = self.items[report.assignment.item_id]
+        model.reporters.clear()
+        model.withdrawn |= withdraw
+
+    def suspend(self, data):
+        """Whoever is sent away gives everything back at once; they come back later."""
+        labeler, _item = self.leases[data.draw(st.sampled_from(sorted(self.leases)))]
+        whom = {"user": self.people[labeler], "campaign": self.campaign, "role": "labeler"}
+        grant_role(actor=self.cast.adam, **whom)
+        revoke_role(actor=self.cast.adam, **whom)
+        grant_role(actor=self.cast.adam, **whom)
+        for assignment_id in [a for a, (holder, _item) in self.leases.items() if holder == labeler]:
+            _labeler, item_id = self.expired[assignment_id] = self.leases.pop(assignment_id)
+            self.items[item_id].leased.discard(labeler)
 
     def change_overlap(self, data):
         overlap = data.draw(st.integers(1, 4))

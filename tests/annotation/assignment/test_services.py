@@ -8,11 +8,12 @@ from django.utils import timezone
 from annotation.assignment import services
 from annotation.assignment.models import Assignment, Flag, LabelerCursor, Skip, Slot
 from annotation.assignment.selectors import order_for, screen_for
-from annotation.campaigns.services import change_campaign, close_campaign, pause_campaign
+from annotation.campaigns.services import change_campaign, close_campaign, open_campaign, pause_campaign
 from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from annotation.items.models import Item
 from annotation.items.services import NewItem, NewResponse, add_items, withdraw_items
 from annotation.people.models import AuditEvent
+from annotation.people.services import revoke_role
 from tests.cast import Cast, add_some_items, make_campaign, make_cast, make_labelers, send
 
 pytestmark = pytest.mark.django_db
@@ -209,6 +210,51 @@ def test_flags_are_kept_once_and_an_admin_withdraws_the_item(cast):
     services.release_expired()  # a withdrawn item gets no slot back
     assert Slot.objects.filter(item_id=first.item_id).count() == 0
     assert Flag.objects.get().resolved_at is not None
+
+
+def test_harmful_content_leaves_every_queue_until_an_admin_has_looked(cast):
+    campaign = make_campaign(cast, items=1, overlap=3)
+    campaign = change_campaign(
+        actor=cast.adam, campaign=campaign, version=campaign.version, changes={"hold_after": 2}
+    )
+    first, second = (services.lease_next(labeler=p, campaign=campaign) for p in (cast.lena, cast.otto))
+    for reason in ("harmful", "private", "broken"):  # one person, however many reasons, is one
+        services.flag(labeler=cast.lena, assignment_id=first.pk, reason=reason)
+    assert Item.objects.get().held_at is None
+    report = services.flag(labeler=cast.otto, assignment_id=second.pk, reason="private")
+    assert Item.objects.get().held_at is not None and Slot.objects.count() == 0
+    assert AuditEvent.objects.get(action="notice.item_held").after == {"reports": 2}
+    assert send(first).status == "counted"  # what is out stays out and counts
+    services.skip(labeler=cast.otto, assignment_id=second.pk, reason="uncomfortable")
+    third = make_labelers(campaign, 1)[0]
+    assert Slot.objects.count() == 0 and services.lease_next(labeler=third, campaign=campaign) is None
+    services.resolve_flag(actor=cast.adam, flag=report, withdraw=False)
+    assert Slot.objects.count() == 2 and Item.objects.get().held_at is None  # three wanted, one given
+    LabelerCursor.objects.update(swept_at=None)
+    assert services.lease_next(labeler=third, campaign=campaign).item_id == first.item_id
+
+
+def test_no_report_holds_an_item_back_where_the_campaign_says_never(cast):
+    campaign = make_campaign(cast, items=1, overlap=2, is_open=False)
+    campaign = change_campaign(
+        actor=cast.adam, campaign=campaign, version=campaign.version, changes={"hold_after": 0}
+    )
+    first = services.lease_next(labeler=cast.lena, campaign=open_campaign(actor=cast.adam, campaign=campaign))
+    services.flag(labeler=cast.lena, assignment_id=first.pk, reason="harmful")
+    assert Item.objects.get().held_at is None and Slot.objects.count() == 1
+
+
+def test_who_is_suspended_gives_everything_back_at_once(cast):
+    campaign = make_campaign(cast, items=2)
+    held = services.lease_next(labeler=cast.lena, campaign=campaign)
+    behind = services.lease_next(labeler=cast.lena, campaign=campaign, beyond=[held.pk])
+    services.save_draft(labeler=cast.lena, assignment_id=held.pk, data={"a": "b"})
+    assert services.lease_next(labeler=cast.otto, campaign=campaign) is None
+    revoke_role(actor=cast.adam, user=cast.lena, campaign=campaign, role="labeler")
+    assert AuditEvent.objects.get(action="role.revoke").after == {"leases_given_back": 2}
+    LabelerCursor.objects.update(swept_at=None)
+    assert services.lease_next(labeler=cast.otto, campaign=campaign).item_id in (held.item_id, behind.item_id)
+    assert Assignment.objects.get(pk=held.pk).draft == {"a": "b"}
 
 
 def test_drafts_have_limits(cast):

@@ -8,7 +8,7 @@ from django.utils import timezone
 from annotation.errors import Conflict, Gone, Invalid, NotFound
 from annotation.people import services
 from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, SignInLink, User
-from annotation.people.selectors import audit_trail, members, open_invitations, tokens_of
+from annotation.people.selectors import audit_trail, invitations, members, open_invitations, tokens_of
 from tests.cast import Cast, make_campaign, make_cast
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +49,22 @@ def test_an_expired_or_revoked_invitation_is_gone(cast, campaign, change):
         services.accept_invitation(user=cast.stan, token=token)
     with pytest.raises(NotFound):
         services.accept_invitation(user=cast.stan, token=token + "x")
+
+
+def test_every_invitation_is_listed_with_its_state(cast, campaign):
+    made = {}
+    for state in ("open", "used_up", "expired", "revoked"):
+        invitation, token = services.invite(actor=cast.adam, campaign=campaign)
+        made[invitation.pk] = state
+        if state == "used_up":
+            services.accept_invitation(user=cast.stan, token=token)
+        elif state == "expired":
+            Invitation.objects.filter(pk=invitation.pk).update(expires_at=PAST)
+        elif state == "revoked":
+            services.revoke_invitation(actor=cast.adam, invitation=invitation)
+    rows = list(invitations(campaign))
+    assert {row.pk: row.state for row in rows} == made and [row.uses for row in rows] == [0, 0, 1, 0]
+    assert [row.pk for row in open_invitations(campaign)] == [rows[-1].pk]
 
 
 def test_a_suspended_member_cannot_come_back_by_an_old_invitation(cast, campaign):

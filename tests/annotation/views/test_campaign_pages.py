@@ -150,7 +150,14 @@ def test_a_bad_file_imports_nothing_and_says_where(client, cast, campaign):
 def test_two_admins_get_a_difference_instead_of_a_lost_change(client, cast, campaign):
     client.force_login(cast.adam)
     url = f"/campaigns/{campaign.slug}/settings/"
-    form = {"version": campaign.version, "name": "Mine", "overlap": 2, "lease_s": 600, "guidelines": "First."}
+    form = {
+        "version": campaign.version,
+        "name": "Mine",
+        "overlap": 2,
+        "lease_s": 600,
+        "hold_after": 1,
+        "guidelines": "First.",
+    }
     assert client.post(url, form).status_code == 302
     again = client.post(url, form | {"name": "Theirs", "guidelines": "Second."})
     page = again.content.decode()
@@ -168,7 +175,14 @@ def test_an_overlap_below_the_answers_given_is_refused_with_the_number(client, c
     for person in (cast.lena, cast.otto):
         for _ in range(2):
             send(lease_next(labeler=person, campaign=campaign))
-    form = {"version": campaign.version, "name": "Same", "overlap": 1, "lease_s": 600, "guidelines": ""}
+    form = {
+        "version": campaign.version,
+        "name": "Same",
+        "overlap": 1,
+        "lease_s": 600,
+        "hold_after": 1,
+        "guidelines": "",
+    }
     response = client.post(f"/campaigns/{campaign.slug}/settings/", form)
     assert response.status_code == 409
     assert "2" in response.content.decode()

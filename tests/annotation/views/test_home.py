@@ -9,6 +9,7 @@ from annotation.assignment.services import lease_next
 from annotation.models import User
 from annotation.people.models import Membership, Role
 from annotation.people.services import create_sign_in_link, invite
+from annotation.quality.selectors import labeler_reports, own_score
 from tests.annotation.views.test_label import signed_in
 from tests.cast import make_campaign, make_cast, send
 
@@ -61,6 +62,25 @@ def test_my_work_lists_own_answers_only(cast):
     assert str(mine.pk) in html and str(theirs.pk) not in html and "canary" not in html
 
 
+def test_my_work_shows_days_and_the_own_score_where_the_campaign_does(cast, monkeypatch):
+    campaign = make_campaign(cast, items=3, overlap=2)
+    for _ in range(3):
+        for person in (cast.lena, cast.otto):
+            send(lease_next(labeler=person, campaign=campaign))
+    score = own_score(cast.lena, campaign)
+    assert score.compared == 9 and score.closeness is None  # three items, a comparison and two grades each
+    monkeypatch.setattr("annotation.quality.selectors.FEWEST_COMPARED", 9)
+    (report,) = [r for r in labeler_reports(campaign) if r.user == cast.lena]
+    assert own_score(cast.lena, campaign).closeness == report.closeness  # of the same answers
+
+    client = signed_in(cast.lena)
+    html = client.get("/work/").content.decode()
+    assert "My answers per day" in html and "Take my data along" in html and "Like the others" not in html
+    campaign.shows_scores = True
+    campaign.save(update_fields=["shows_scores"])
+    assert f"{report.closeness:.0%}".replace("%", " %") in client.get("/work/").content.decode()
+
+
 def test_queries_of_home_do_not_grow_with_answers(cast, django_assert_max_num_queries):
     campaign = make_campaign(cast, items=8)
     for _ in range(6):
@@ -103,12 +123,18 @@ def test_invitation_makes_an_account_and_a_member(cast):
     client = Client()
 
     assert "Everyday answers" in client.get(f"/join/{token}/").content.decode()
+    smuggled = client.post(
+        f"/join/{token}/", {"username": "nina", "password": "a long one, really", "role": "admin"}
+    )
+    assert smuggled.status_code == 422 and not User.objects.filter(username="nina").exists()  # B83
     weak = client.post(f"/join/{token}/", {"username": "nina", "password": "short"})
     assert weak.status_code == 422 and 'value="nina"' in weak.content.decode()
     joined = client.post(f"/join/{token}/", {"username": "nina", "password": "a long one, really"})
     assert joined["Location"] == f"/campaigns/{campaign.slug}/label/"
     assert Membership.objects.get(user=User.objects.get(username="nina")).role == "labeler"
     assert client.get(joined["Location"]).status_code == 200
+    late = Client().post(f"/join/{token}/", {"username": "nora", "password": "a long one, really"})
+    assert late.status_code == 410 and not User.objects.filter(username="nora").exists()  # B83
 
 
 def test_unknown_doors_say_so():
