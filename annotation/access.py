@@ -24,6 +24,7 @@ from annotation.items.models import Item
 from annotation.people.models import Membership, Role, User
 from annotation.queries import the_one
 from annotation.submissions.models import Submission
+from annotation.webhooks.models import Webhook
 
 # Which roles open which door; an admin may also look where reviewers and researchers look.
 ANY = frozenset(Role.values)
@@ -111,6 +112,20 @@ def endpoint_for_admin(user: Any, endpoint_id: int) -> Endpoint:
     if endpoint.created_by_id != user.pk and not user.is_superuser:
         raise Forbidden(_("Only who made this endpoint changes it; you may use it."))
     return endpoint
+
+
+def webhook_for_admin(user: Any, slug: str, webhook_id: int) -> Webhook:
+    """One of a campaign's webhooks, with the campaign: for the campaign's admins."""
+    campaign = campaign_for_admin(user, slug)
+    webhook = (
+        the_one(Webhook.objects.filter(pk=webhook_id, campaign=campaign, removed_at=None))
+        if _fits_bigint(webhook_id)
+        else None
+    )
+    if webhook is None:
+        raise NotFound(_("There is no such webhook for you."))
+    webhook.campaign = campaign
+    return webhook
 
 
 def may_administer_site(user: Any) -> None:

@@ -24,6 +24,7 @@ from annotation.rollups.models import (
     TallyChange,
 )
 from annotation.submissions.models import Feedback, Submission
+from annotation.webhooks.models import Delivery, Webhook
 
 __all__ = [
     "ApiToken",
@@ -35,6 +36,7 @@ __all__ = [
     "Candidates",
     "ConsentAct",
     "ConsentText",
+    "Delivery",
     "Endpoint",
     "Erasure",
     "Feedback",
@@ -61,4 +63,5 @@ __all__ = [
     "Submission",
     "TallyChange",
     "User",
+    "Webhook",
 ]

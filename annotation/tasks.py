@@ -9,6 +9,7 @@ from annotation.consents import services as consents
 from annotation.generation import candidates
 from annotation.generation import services as generation
 from annotation.rollups import services as rollups
+from annotation.webhooks import relay as webhooks
 
 BEAT_SCHEDULE = {
     "release-expired": {
@@ -24,6 +25,17 @@ BEAT_SCHEDULE = {
         "options": {"expires": 60},
     },
     "give-up-lost": {"task": "annotation.tasks.give_up_lost", "schedule": 300.0, "options": {"expires": 300}},
+    # Messages are sent when they are written; this finds those that a broker lost, and those that are to be tried again.
+    "send-webhooks": {
+        "task": "annotation.tasks.send_webhooks",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "prune-webhooks": {
+        "task": "annotation.tasks.prune_webhooks",
+        "schedule": 6 * 3600.0,
+        "options": {"expires": 3600},
+    },
     "condense-observed": {
         "task": "annotation.tasks.condense_observed",
         "schedule": 6 * 3600.0,
@@ -81,3 +93,15 @@ def condense_observed() -> int:
     while (condensed := consents.condense_old(limit=BATCH)) > 0:
         total += condensed
     return total
+
+
+@shared_task(time_limit=300)
+def send_webhooks() -> int:
+    """Messages to webhooks that are due, for a minute at most."""
+    return webhooks.relay()
+
+
+@shared_task(time_limit=3600)
+def prune_webhooks() -> int:
+    """Old messages leave the log."""
+    return webhooks.prune()

@@ -18,6 +18,7 @@ from annotation.views import (
     privacy,
     quality,
     types,
+    webhooks,
 )
 
 urlpatterns = [
@@ -72,6 +73,27 @@ urlpatterns = [
         "campaigns/<slug:slug>/people/<int:membership_id>/",
         people.change_membership,
         name="campaign_membership",
+    ),
+    # Where its events are sent
+    path("campaigns/<slug:slug>/webhooks/", webhooks.webhooks, name="campaign_webhooks"),
+    path("campaigns/<slug:slug>/webhooks/<int:webhook_id>/", webhooks.webhook, name="campaign_webhook"),
+    path(
+        "campaigns/<slug:slug>/webhooks/<int:webhook_id>/try/", webhooks.try_it, name="campaign_webhook_try"
+    ),
+    path(
+        "campaigns/<slug:slug>/webhooks/<int:webhook_id>/rotate/",
+        webhooks.rotate,
+        name="campaign_webhook_rotate",
+    ),
+    path(
+        "campaigns/<slug:slug>/webhooks/<int:webhook_id>/remove/",
+        webhooks.remove,
+        name="campaign_webhook_remove",
+    ),
+    path(
+        "campaigns/<slug:slug>/webhooks/<int:webhook_id>/messages/<int:delivery_id>/again/",
+        webhooks.send_again,
+        name="campaign_webhook_again",
     ),
     path("tokens/", people.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", people.revoke_token, name="token_revoke"),

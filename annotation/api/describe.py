@@ -16,6 +16,7 @@ from annotation.generation.models import Candidates, Generation, Live
 from annotation.items.models import Item
 from annotation.items.selectors import item_state
 from annotation.submissions.models import Feedback, Submission
+from annotation.webhooks.models import Delivery, Webhook
 from feedback_types.base import Screen
 from feedback_types.protocol import dump_protocol, shows_responses
 
@@ -161,6 +162,30 @@ def trial(row: Trial) -> dict[str, Any]:
         "total_s": row.total_s,
         "failure": failure and {"code": failure.code, "message": failure.message, "excerpt": failure.excerpt},
     }
+
+
+def webhook(row: Webhook) -> dict[str, Any]:
+    """For admins; of the secrets, only until when the old one signs."""
+    return {
+        "id": row.pk,
+        "url": row.url,
+        "kinds": row.kinds,
+        "is_active": row.is_active,
+        "switched_off": row.switched_off,
+        "failing_since": time(row.failing_since),
+        "old_secret_until": time(row.old_secret_until),
+        "created_at": time(row.created_at),
+    }
+
+
+def delivery(row: Delivery) -> dict[str, Any]:
+    """One message; `message_id` is what its receiver sees as webhook-id."""
+    plain = {
+        name: getattr(row, name)
+        for name in ("kind", "data", "state", "attempts", "status", "failure", "excerpt", "duration_ms")
+    }
+    times = {name: time(getattr(row, name)) for name in ("due_at", "attempted_at", "created_at")}
+    return {"id": row.pk, "message_id": row.message_id, **plain, **times}
 
 
 def live(live: Live) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers as s
 
 from annotation.campaigns.models import DataLicense, LegalBasis
+from annotation.webhooks.catalogue import KINDS
 
 
 def _object(name: str, **fields: Any) -> Any:
@@ -304,6 +305,45 @@ class Trial(s.Serializer):
     first_token_s = s.FloatField(allow_null=True)
     total_s = s.FloatField()
     failure = s.DictField(allow_null=True, help_text="code, message, and a safe excerpt of what it said")
+
+
+class WebhookChanges(s.Serializer):
+    url = s.CharField(required=False, max_length=300)
+    kinds = s.ListField(child=s.ChoiceField(list(KINDS)), required=False)
+    is_active = s.BooleanField(required=False)
+
+
+class NewWebhook(WebhookChanges):
+    url = s.CharField(max_length=300, help_text="https, at a host that the operator has named; no query.")
+    kinds = s.ListField(child=s.ChoiceField(list(KINDS)))
+
+
+class Webhook(NewWebhook):
+    id = s.IntegerField()
+    switched_off = s.ChoiceField(["", "failing", "gone"], help_text="Why the site switched it off.")
+    failing_since = s.DateTimeField(allow_null=True)
+    old_secret_until = s.DateTimeField(allow_null=True)
+    created_at = s.DateTimeField()
+
+
+class WebhookWithSecret(Webhook):
+    secret = s.CharField(help_text="Signs the messages. It is given this once.")
+
+
+class Delivery(s.Serializer):
+    id = s.IntegerField()
+    message_id = s.CharField(help_text="The header webhook-id.")
+    kind = s.CharField()
+    data = s.DictField()  # type: ignore[assignment]
+    state = s.ChoiceField(["waiting", "delivered", "given_up"])
+    attempts = s.IntegerField()
+    status = s.IntegerField(allow_null=True, help_text="HTTP; null if there was no answer.")
+    failure = s.CharField()
+    excerpt = s.CharField(help_text="The safe beginning of what the receiver said.")
+    duration_ms = s.IntegerField(allow_null=True)
+    due_at = s.DateTimeField()
+    attempted_at = s.DateTimeField(allow_null=True)
+    created_at = s.DateTimeField()
 
 
 class Me(s.Serializer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from annotation.api import campaigns, endpoints, feedback, generation, items, labeling, people
+from annotation.api import campaigns, endpoints, feedback, generation, items, labeling, people, webhooks
 from annotation.api.authentication import AUTHENTICATION
 
 app_name = "api"
@@ -42,6 +42,24 @@ urlpatterns = [
     path("endpoints/", endpoints.Endpoints.as_view(), name="endpoints"),
     path("endpoints/<int:endpoint_id>/", endpoints.OneEndpoint.as_view(), name="endpoint"),
     path("endpoints/<int:endpoint_id>/try/", endpoints.Try.as_view(), name="endpoint-try"),
+    path("campaigns/<slug:slug>/webhooks/", webhooks.Webhooks.as_view(), name="webhooks"),
+    path("campaigns/<slug:slug>/webhooks/<int:webhook_id>/", webhooks.OneWebhook.as_view(), name="webhook"),
+    path("campaigns/<slug:slug>/webhooks/<int:webhook_id>/try/", webhooks.Try.as_view(), name="webhook-try"),
+    path(
+        "campaigns/<slug:slug>/webhooks/<int:webhook_id>/rotate/",
+        webhooks.Rotate.as_view(),
+        name="webhook-rotate",
+    ),
+    path(
+        "campaigns/<slug:slug>/webhooks/<int:webhook_id>/deliveries/",
+        webhooks.Deliveries.as_view(),
+        name="deliveries",
+    ),
+    path(
+        "campaigns/<slug:slug>/webhooks/<int:webhook_id>/deliveries/<int:delivery_id>/again/",
+        webhooks.SendAgain.as_view(),
+        name="delivery-again",
+    ),
     path("campaigns/<slug:slug>/live/", generation.Live.as_view(), name="live"),
     path("campaigns/<slug:slug>/candidates/", generation.Batches.as_view(), name="candidates"),
     path("assignments/<int:assignment_id>/generate/", generation.Generate.as_view(), name="generate"),

@@ -16,6 +16,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import psycopg
@@ -23,6 +24,14 @@ from django.db import connection
 
 MAX_HELD = 2  # the item on the screen, and the one prepared behind it
 LEASED, SUBMITTED, SKIPPED, EXPIRED = 1, 2, 3, 4
+
+
+class Finished(IntEnum):
+    """What became of an answer; false if it came late."""
+
+    LATE = 0
+    COUNTED = 1
+    LAST = 2  # it counts, and its item needs no more
 
 
 class Locked(NamedTuple):
@@ -271,8 +280,8 @@ def lock_items(item_ids: Sequence[int]) -> None:
     )
 
 
-def finish(assignment: Locked, *, is_wanted: bool) -> bool:
-    """Marks an assignment answered; True if the answer counts, False if it came late and its place is taken.
+def finish(assignment: Locked, *, is_wanted: bool) -> Finished:
+    """Marks an assignment answered; says whether the answer counts, or came late and its place is taken.
 
     A late answer takes a free slot of its item back. `counted < overlap` is asked again here: an admin may have
     lowered the overlap.
@@ -291,7 +300,7 @@ def finish(assignment: Locked, *, is_wanted: bool) -> bool:
         ), surplus AS (
           DELETE FROM annotation_slot s USING counted c WHERE c.complete AND s.item_id = c.id
         )
-        SELECT count(*) FROM counted
+        SELECT count(*) + count(*) FILTER (WHERE complete) FROM counted
         """,
         {"id": assignment.id, "item": assignment.item_id, "wanted": wanted},
         prepare=True,
@@ -301,7 +310,7 @@ def finish(assignment: Locked, *, is_wanted: bool) -> bool:
     ):  # its place is still wanted if the campaign opens again
         lock_items([assignment.item_id])
         requeue([assignment.id])
-    return bool(counted[0][0])
+    return Finished(counted[0][0])
 
 
 def _take_slot(item_id: int) -> bool:

@@ -25,6 +25,7 @@ from annotation.items.models import Item
 from annotation.people.models import AuditEvent, Membership, Role, User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from annotation.webhooks.events import emit
 
 DRAFT_BYTES = 1_000_000
 NOTE_CHARACTERS = 2_000
@@ -176,7 +177,9 @@ def flag(*, labeler: User, assignment_id: int, reason: str, note: str = "") -> F
     report, created = Flag.objects.get_or_create(
         assignment_id=locked.id, reason=reason, defaults={"note": note}
     )
-    if not created and note and report.note != note:
+    if created:
+        emit("flag.created", locked.campaign_id, item=locked.item_id, flag=report.pk, reason=reason)
+    elif note and report.note != note:
         report.note = note
         report.save(update_fields=["note"])
     if created and reason in HOLDING:

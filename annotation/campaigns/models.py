@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
@@ -57,6 +58,8 @@ class Campaign(models.Model):
     shows_scores = models.BooleanField(default=False, db_default=False)  # to each labeler their own
     round_number = models.PositiveIntegerField(default=1)
     version = models.PositiveIntegerField(default=1)  # optimistic locking
+    # Events that some webhook wants (webhooks/events.py): who has the campaign in hand need not ask.
+    hooked = ArrayField(models.CharField(max_length=40), default=list, db_default=[], blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
 

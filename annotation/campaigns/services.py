@@ -17,6 +17,7 @@ from annotation.items.models import Item
 from annotation.people.models import Membership, Role, User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from annotation.webhooks.events import emit
 from feedback_types.base import InvalidPayload
 from feedback_types.protocol import arity, dump_protocol, load_protocol
 
@@ -24,6 +25,11 @@ MAX_GUIDELINES = 200_000
 RANGES = {"overlap": (1, 100), "lease_s": (30, 604_800), "hold_after": (0, 100)}
 FLAGS = ("shows_scores",)
 CHOICES = {"data_license": DataLicense.values, "legal_basis": LegalBasis.values}  # or empty: not said
+EVENTS = {
+    Campaign.State.OPEN: "campaign.opened",
+    Campaign.State.PAUSED: "campaign.paused",
+    Campaign.State.CLOSED: "campaign.closed",
+}
 CHANGEABLE = ("name", "language", *RANGES, *FLAGS, *CHOICES)
 
 
@@ -241,6 +247,7 @@ def _move(actor: User, campaign: Campaign, to: Campaign.State, allowed: set[str]
             before={"state": before},
             after={"state": to.value},
         )
+        emit(EVENTS[to], campaign)
     given.state, given.version = campaign.state, campaign.version
     return campaign
 

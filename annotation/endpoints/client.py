@@ -177,9 +177,11 @@ class _Answer:
         said = await self.beginning()
         excerpt = safe_excerpt(said, key=self.key, is_public=self.target.is_public)
         if status == 429:
-            return EndpointFailed("busy", excerpt=excerpt, retry_after_s=_seconds(headers.get("Retry-After")))
+            return EndpointFailed(
+                "busy", excerpt=excerpt, retry_after_s=retry_after_s(headers.get("Retry-After"))
+            )
         if status >= 500:
-            wait_s = _seconds(headers.get("Retry-After")) if status == 503 else None
+            wait_s = retry_after_s(headers.get("Retry-After")) if status == 503 else None
             return EndpointFailed("failing", excerpt=excerpt, retry_after_s=wait_s)
         return EndpointFailed("not_accepted" if status >= 400 else "unexpected", excerpt=excerpt)
 
@@ -221,7 +223,7 @@ async def _answer(endpoint: Endpoint, body: dict[str, Any], limit: _Limit) -> As
         try:
             response = await limit.wait_for(client.send(request, stream=True))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _not_connected(error) from None
+            raise not_connected(error) from None
         except httpx.RemoteProtocolError:
             raise EndpointFailed("unexpected") from None
         except httpx.TransportError:
@@ -285,7 +287,8 @@ class _Limit:
             raise EndpointFailed(self.code) from None
 
 
-def _not_connected(error: BaseException) -> EndpointFailed:
+def not_connected(error: BaseException) -> EndpointFailed:
+    """Why there is no connection: `certificate`, `no_secure_connection` or `unreachable`."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -308,9 +311,9 @@ def _why(error: ssl.SSLCertVerificationError) -> str:
     return known.get(error.verify_code, _("it is not valid"))
 
 
-def _seconds(retry_after: str | None) -> float | None:
+def retry_after_s(said: str | None) -> float | None:
     """Retry-After in seconds; a date, or nonsense, counts as not said."""
-    text = (retry_after or "").strip()
+    text = (said or "").strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
 
 

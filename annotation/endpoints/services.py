@@ -29,6 +29,7 @@ from annotation.generation.sampling import Sampling
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from annotation.webhooks.models import Webhook
 
 KEY = re.compile(r"[!-~]{1,512}")
 QUOTES = frozenset("\"'`\\")
@@ -166,16 +167,23 @@ def _record_trial(*, actor: User, endpoint: Endpoint, outcome: str) -> None:
 
 @in_transaction
 def reseal_keys() -> tuple[int, int]:
-    """Seals every key by the first of the site's encryption keys; how many were, and how many none of them opens."""
+    """Seals every key and every webhook's secret by the first of the site's encryption keys; how many were, and how many
+    none of them opens."""
     done = lost = 0
-    for endpoint in Endpoint.objects.select_for_update().exclude(sealed_key="").order_by("pk"):
-        try:
-            endpoint.sealed_key = keys.reseal(endpoint.sealed_key)
-        except EndpointFailed:
-            lost += 1
-            continue
-        endpoint.save(update_fields=["sealed_key"])
-        done += 1
+    for model, name in (
+        (Endpoint, "sealed_key"),
+        (Webhook, "sealed_secret"),
+        (Webhook, "sealed_old_secret"),
+    ):
+        rows: Any = model._default_manager.select_for_update().exclude(**{name: ""}).order_by("pk")
+        for row in rows:
+            try:
+                setattr(row, name, keys.reseal(getattr(row, name)))
+            except EndpointFailed:
+                lost += 1
+                continue
+            row.save(update_fields=[name])
+            done += 1
     record_audit(actor=None, action="endpoint.reseal", after={"keys": done, "lost": lost})
     return done, lost
 

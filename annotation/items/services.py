@@ -26,6 +26,7 @@ from annotation.items.writer import ItemRow, ResponseRow, Writer
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from annotation.webhooks.events import emit
 from feedback_types.protocol import arity
 
 BATCH = 5_000
@@ -126,6 +127,14 @@ def import_items(
         action="items.import",
         target=campaign.slug,
         after={"items": result.items, "updated": result.updated, "unchanged": result.unchanged},
+    )
+    # By its number: who began to listen while the file was read is told.
+    emit(
+        "import.finished",
+        campaign.pk,
+        items=result.items,
+        updated=result.updated,
+        unchanged=result.unchanged,
     )
     if progress:
         progress(n, time.monotonic() - started)

@@ -29,6 +29,7 @@ from annotation.generation.selectors import untrue
 from annotation.people.models import User
 from annotation.submissions.models import Submission
 from annotation.transactions import in_transaction
+from annotation.webhooks.events import emit
 from feedback_types.base import Answer, Screen
 
 DEVICE_CLASSES = ("desktop", "tablet", "phone", "program", "")
@@ -180,10 +181,10 @@ def _store(
         raise Conflict(_("There is no earlier answer to this item."), code="nothing_to_revise")
 
     status = previous.status if previous else Submission.Status.LATE
-    if previous is None and queue.finish(
-        locked, is_wanted=assignment.campaign.state != Campaign.State.CLOSED
-    ):
-        status = Submission.Status.COUNTED
+    finished = queue.Finished.LATE
+    if previous is None:
+        finished = queue.finish(locked, is_wanted=assignment.campaign.state != Campaign.State.CLOSED)
+        status = Submission.Status.COUNTED if finished else status
     submission = Submission(
         id=_new_id(),
         campaign_id=locked.campaign_id,
@@ -204,7 +205,25 @@ def _store(
         ui_version=ui_version,
     )
     _insert(submission, permitted(labeler.pk, rows))
+    _tell(assignment.campaign, submission, finished)
     return submission
+
+
+def _tell(campaign: Campaign, submission: Submission, finished: queue.Finished) -> None:
+    told = {"item": submission.item_id, "submission": submission.pk}
+    if submission.revision:
+        emit(
+            "submission.revised",
+            campaign,
+            **told,
+            status=submission.status,
+            revision=submission.revision,
+            supersedes=submission.supersedes_id,
+        )
+    else:
+        emit("submission.created", campaign, **told, status=submission.status)
+    if finished is queue.Finished.LAST:
+        emit("item.completed", campaign, **told)
 
 
 def _insert(submission: Submission, rows: list[dict[str, Any]]) -> None:

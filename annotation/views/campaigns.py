@@ -25,6 +25,7 @@ from annotation.rendering import plots
 from annotation.rollups import selectors as rollups
 from annotation.views.navigation import STAFF
 from annotation.views.pages import page
+from annotation.webhooks.selectors import switched_off
 
 PACE_HOURS = 24
 ACTS = {
@@ -114,6 +115,7 @@ def overview_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]
         "skips": _reasons(reasons, "skip", SkipReason),
         "flags": _reasons(reasons, "open", FlagReason),
         "is_moving": campaign.is_open and left > 0,
+        "webhooks_off": switched_off(campaign),
     }
 
 

@@ -11,6 +11,7 @@ from annotation.assignment.services import lease_next
 from annotation.endpoints.services import create_endpoint
 from annotation.errors import Forbidden, NotFound
 from annotation.generation.models import Generation
+from annotation.webhooks.services import create_webhook
 from tests.cast import Cast, make_campaign, make_cast, make_user, send
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +37,7 @@ OTHERS = {
     "may_use_endpoints",
     "roles_in",
     "submission_for",
+    "webhook_for_admin",
 }
 MEMBERS = {"lena", "rita", "adam", "reza", "root"}
 
@@ -182,6 +184,24 @@ def test_endpoints_are_their_makers_and_shared_ones_may_be_used(campaign, people
     for odd in (0, 2**64, "1", None):
         with pytest.raises(NotFound):
             access.endpoint_for_admin(people["adam"], odd)
+
+
+def test_a_webhook_is_its_campaigns_admins(cast, campaign, people):
+    webhook, _secret = create_webhook(
+        actor=cast.adam, campaign=campaign, url="https://api.example.org/hook", kinds=["run.finished"]
+    )
+    other = make_campaign(cast, name="Other", items=0)
+    for name, user in people.items():
+        if name in ("adam", "root"):
+            assert access.webhook_for_admin(user, campaign.slug, webhook.pk) == webhook
+            for odd in (0, 2**64, "1", None, webhook.pk + 1):
+                with pytest.raises(NotFound):
+                    access.webhook_for_admin(user, campaign.slug, odd)
+            with pytest.raises(NotFound):
+                access.webhook_for_admin(user, other.slug, webhook.pk)
+        else:
+            with pytest.raises(Forbidden if name in MEMBERS else NotFound):
+                access.webhook_for_admin(user, campaign.slug, webhook.pk)
 
 
 def test_a_generation_is_its_labelers(cast, campaign, people):

@@ -5,7 +5,7 @@
 
 The second form goes to a running site; SESSION is the value of the cookie `sessionid` of somebody in that role.
 
-A page joins by a line in PAGES: the role that sees it, its url name, and its arguments ("campaign" is the slug).
+A page joins by a line in PAGES: the role that sees it, its url name, and its arguments ("campaign": the slug).
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ PAGES = (
     Page("admin", "campaign_questions", ("campaign",)),
     Page("admin", "campaign_types", ("campaign",)),
     Page("admin", "types"),
+    Page("admin", "campaign_webhooks", ("campaign",)),
+    Page("admin", "campaign_webhook", ("campaign", "webhook")),
     Page("admin", "campaign_settings", ("campaign",)),
     Page("admin", "campaign_audit", ("campaign",)),
     Page("admin", "campaign_new"),
@@ -69,6 +71,8 @@ def addresses(arguments: dict[str, str]) -> list[tuple[Page, str]]:
 
     found = []
     for page in PAGES:
+        if not arguments.keys() >= set(page.arguments):
+            continue  # about something that is not there
         try:
             found.append((page, reverse(page.name, args=[arguments[a] for a in page.arguments])))
         except NoReverseMatch:

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from annotation.assignment.services import lease_next
 from annotation.people.services import create_sign_in_link, invite
+from annotation.webhooks.services import create_webhook
 from tests.browser.scene import make_scene
 from tests.browser.screenshots import addresses, readme_picture, take_all
 from tests.cast import make_cast, send
@@ -28,6 +29,28 @@ def scene(site):
     return cast, campaign
 
 
+@pytest.fixture
+def arguments(scene):
+    """What the addresses of pages name: the campaign, and a webhook of it with a log."""
+    cast, campaign = scene
+    webhook, _secret = create_webhook(
+        actor=cast.adam,
+        campaign=campaign,
+        url="http://127.0.0.1:9/hooks",
+        kinds=["item.completed", "run.finished"],
+    )
+    for state, status, failure in (
+        ("delivered", 204, ""),
+        ("given_up", 422, "not_accepted"),
+        ("waiting", None, "unreachable"),
+    ):
+        webhook.deliveries.create(
+            kind="item.completed", data={}, state=state, status=status, failure=failure, attempts=2,
+            duration_ms=1234, excerpt='{"error": "unknown event"}' if status == 422 else "",
+        )  # fmt: skip
+    return {"campaign": campaign.slug, "webhook": str(webhook.pk)}
+
+
 def axe_finds(page) -> list[str]:
     """Violations, a line each. The engine is added past the CSP, which a page's own scripts cannot do."""
     results = Axe().run(page, options={"resultTypes": ["violations"]})
@@ -38,8 +61,8 @@ def axe_finds(page) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(browser, site, scene, theme):
-    cast, campaign = scene
+def test_axe_finds_nothing(browser, site, scene, arguments, theme):
+    cast, _campaign = scene
     found, problems = [], []
     for role in ("nobody", "labeler", "reviewer", "admin", "researcher"):
         context = browser.new_context(base_url=site.url, color_scheme=theme, bypass_csp=True)
@@ -47,7 +70,7 @@ def test_axe_finds_nothing(browser, site, scene, theme):
         page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
         if role != "nobody":
             site.sign_in(page, getattr(cast, PERSON[role]))
-        for entry, address in addresses({"campaign": campaign.slug}):
+        for entry, address in addresses(arguments):
             if entry.role == role:
                 page.goto(address)
                 found += [f"{role} {entry.name}: {line}" for line in axe_finds(page)]
@@ -107,8 +130,8 @@ def test_axe_finds_nothing_on_pages_that_say_no(browser, site, scene):
     assert found == []
 
 
-def test_nothing_scrolls_sideways_on_a_phone(browser, site, scene):
-    cast, campaign = scene
+def test_nothing_scrolls_sideways_on_a_phone(browser, site, scene, arguments):
+    cast, _campaign = scene
     wide = []
     for role in ("nobody", "labeler", "reviewer", "admin", "researcher"):
         context = browser.new_context(
@@ -117,7 +140,7 @@ def test_nothing_scrolls_sideways_on_a_phone(browser, site, scene):
         page = context.new_page()
         if role != "nobody":
             site.sign_in(page, getattr(cast, PERSON[role]))
-        for entry, address in addresses({"campaign": campaign.slug}):
+        for entry, address in addresses(arguments):
             if entry.role == role:
                 page.goto(address)
                 over = page.evaluate(
@@ -129,17 +152,16 @@ def test_nothing_scrolls_sideways_on_a_phone(browser, site, scene):
     assert wide == []
 
 
-def test_pictures(browser, site, scene):
+def test_pictures(browser, site, scene, arguments):
     """The pictures themselves are for people; here it is enough that every console stays silent while they are taken."""
     cast, campaign = scene
     out = os.environ.get("WHETSTONE_SCREENSHOTS")
     if out is None:
-        assert addresses({"campaign": campaign.slug})
+        assert addresses(arguments)
         return
 
     def sign_in(page, role):
         site.sign_in(page, getattr(cast, PERSON[role]))
 
-    arguments = {"campaign": campaign.slug}
     assert take_all(browser, site.url, Path(out), sign_in, arguments, os.environ.get("ONLY", "")) == []
     readme_picture(browser, site.url, sign_in, campaign.slug)

@@ -16,6 +16,7 @@ from annotation.errors import Conflict, Invalid
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from annotation.webhooks.events import emit
 from training_bridge import programs
 from training_bridge.models import Checkpoint, Promotion
 from training_bridge.policy import adapters
@@ -151,4 +152,5 @@ def _promote(
         before={"policy": before and before.policy_id},
         after={"policy": policy.pk},
     )
+    emit("checkpoint.promoted", campaign.pk, checkpoint=policy.pk, undoes=undoes and undoes.policy_id)
     return promotion

@@ -28,6 +28,7 @@ from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from annotation.webhooks.events import emit
 from feedback_types.protocol import arity
 from training_bridge import methods
 from training_bridge.methods.base import Method
@@ -55,6 +56,7 @@ def open_round(*, campaign: Campaign, actor: User | None, policy: Checkpoint | N
         target=f"round {number}",
         after={"policy": policy and policy.pk},
     )
+    emit("round.opened", campaign.pk, round=number)
     return opened
 
 

@@ -16,6 +16,7 @@ from annotation.errors import Conflict, Invalid
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from annotation.webhooks.events import emit
 from training_bridge import methods
 from training_bridge.models import Checkpoint, Run, Snapshot
 from training_bridge.revision import code_revision
@@ -223,6 +224,7 @@ def end_run(run: Run, status: str, *, error: str = "", advice: str = "") -> None
 def _follow(run: Run) -> None:
     from training_bridge.services.rounds import on_run_finished
 
+    emit("run.finished", run.campaign_id, run=run.pk, method=run.method, status=run.status)
     on_run_finished(run)
 
 

@@ -17,6 +17,7 @@ from annotation.errors import Invalid
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from annotation.webhooks.events import emit
 from training_bridge.exports import snapshot as builder
 from training_bridge.exports.filters import Filters
 from training_bridge.models import Run, Snapshot
@@ -98,6 +99,7 @@ def build_snapshot(snapshot_id: str) -> None:
                 advice="",
                 completed_at=Now(),
             )
+            emit("snapshot.taken", snapshot.campaign_id, snapshot=snapshot.pk, sha256=built.sha256)
             _wake_waiting_runs(snapshot_id)
         snapshot.sha256 = built.sha256
         name_successor(snapshot)

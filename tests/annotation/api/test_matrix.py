@@ -19,6 +19,8 @@ from annotation.items.models import Item
 from annotation.people.models import User
 from annotation.people.services import invite
 from annotation.submissions.services import request_hash
+from annotation.webhooks.models import Webhook
+from annotation.webhooks.services import create_webhook
 from tests.cast import add_some_items, answer, make_campaign, make_user, send
 
 ROLES = (
@@ -126,6 +128,21 @@ EXPECTED = {
         None,
     ),
     ("endpoint-try", "post"): (ENDPOINT, lambda world: {"prompt": "Hello?"}),
+    ("webhooks", "get"): (admins(200), None),
+    ("webhooks", "post"): (
+        admins(201),
+        lambda world: {
+            "url": f"https://api.example.org/{uuid.uuid4().hex}",
+            "kinds": ["run.finished", "item.completed"],
+        },
+    ),
+    ("webhook", "get"): (admins(200), None),
+    ("webhook", "patch"): (admins(200), lambda world: {"kinds": ["flag.created"]}),
+    ("webhook", "delete"): (admins(204), None),
+    ("webhook-try", "post"): (admins(200), lambda world: {}),  # nobody is there, which it says
+    ("webhook-rotate", "post"): (admins(200), lambda world: {}),
+    ("deliveries", "get"): (admins(200), None),
+    ("delivery-again", "post"): (admins(202), lambda world: {}),
     ("live", "get"): (admins(200), None),
     ("live", "put"): (admins(200), lambda world: {"source": "off"}),
     ("candidates", "get"): (admins(200), None),
@@ -173,6 +190,20 @@ class World:
             )
         ).pk
 
+    def webhook(self) -> Webhook:
+        """One that is there, made anew when it was removed; with a message in its log."""
+        admin = self.people["admin"]
+        known = Webhook.objects.filter(campaign=self.campaign, removed_at=None, url__contains=":9/").first()
+        found = (
+            known
+            or create_webhook(
+                actor=admin, campaign=self.campaign, url="http://127.0.0.1:9/hook", kinds=["flag.created"]
+            )[0]
+        )
+        if not found.deliveries.exists():
+            found.deliveries.create(kind="flag.created", data={})
+        return found
+
     def version(self) -> int:
         self.campaign.refresh_from_db()
         return self.campaign.version
@@ -205,6 +236,14 @@ class World:
             return "endpoints/"
         if route in ("endpoint", "endpoint-try"):
             return f"endpoints/{self.endpoint()}/" + ("try/" if route == "endpoint-try" else "")
+        if route in ("webhook", "webhook-try", "webhook-rotate", "deliveries", "delivery-again"):
+            found = self.webhook()
+            tail = {
+                "webhook": "",
+                "deliveries": "deliveries/",
+                "delivery-again": f"deliveries/{found.deliveries.first().pk}/again/",
+            }.get(route, f"{route.removeprefix('webhook-')}/")
+            return f"campaigns/{self.campaign.slug}/webhooks/{found.pk}/{tail}"
         if route == "assignment":
             return f"assignments/{self.lease.pk}/"
         if route in ("generation", "generation-stop"):

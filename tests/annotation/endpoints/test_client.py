@@ -301,6 +301,6 @@ async def test_plain_http_behind_an_https_address(endpoint, allow, stub):
 
 
 def test_waiting_is_bounded():
-    assert client._seconds("7") == 7.0
+    assert client.retry_after_s("7") == 7.0
     for odd in (None, "", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "1e9", "٣", "9" * 30):
-        assert client._seconds(odd) is None
+        assert client.retry_after_s(odd) is None

@@ -25,6 +25,8 @@ from annotation.generation.models import Generation
 from annotation.people.models import ApiToken, Membership, Role, User
 from annotation.people.services import create_sign_in_link, grant_role, invite, issue_token, revoke_role
 from annotation.views.assets import bundle_urls
+from annotation.webhooks.models import Delivery
+from annotation.webhooks.services import create_webhook
 from feedback_types.registry import consents
 from tests.cast import Cast, make_campaign, make_cast, make_user, send
 from training_bridge.models import Checkpoint, Run, Snapshot
@@ -137,6 +139,13 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "endpoint": (own(200, "admin"), own(422, "admin"), {"name": ""}),
     "endpoint_try": (None, own(200, "admin"), {"prompt": "Hello?"}),  # nobody is there, which the page says
     "endpoint_remove": (None, own(302, "admin"), {}),
+    # Where its events are sent
+    "campaign_webhooks": (admins(200), admins(422), {"url": ""}),
+    "campaign_webhook": (admins(200), admins(422), {"url": ""}),
+    "campaign_webhook_try": (None, admins(302), {}),  # nobody is there, which the log says
+    "campaign_webhook_rotate": (None, admins(200), {}),
+    "campaign_webhook_remove": (None, admins(302), {}),
+    "campaign_webhook_again": (None, admins(302), {}),
     # Labeling
     "guidelines": (members(200), None, {}),
     "label": (labelers(200), None, {}),
@@ -251,6 +260,10 @@ class World:
         endpoint = create_endpoint(
             actor=cast.adam, name="Large", base_url="http://127.0.0.1:9/v1", model="large-7b"
         )
+        webhook, _secret = create_webhook(
+            actor=cast.adam, campaign=self.campaign, url="http://127.0.0.1:9/hook", kinds=["flag.created"]
+        )
+        message = Delivery.objects.create(webhook=webhook, kind="flag.created", data={})
         urls = bundle_urls()
         return {
             "slug": self.campaign.slug,
@@ -265,6 +278,8 @@ class World:
             "membership_id": sven.pk,
             "token_id": mine.pk,
             "endpoint_id": endpoint.pk,
+            "webhook_id": webhook.pk,
+            "delivery_id": message.pk,
             "submission_id": submission.pk,
             "assignment_id": lease.pk,
             "response_id": lease.response_order[0],
@@ -402,6 +417,8 @@ MISSING: dict[str, Any] = {
             "assignment_id",
             "checkpoint_id",
             "response_id",
+            "webhook_id",
+            "delivery_id",
             "number",
         ),
         987654321,
