@@ -6,6 +6,7 @@ from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.endpoints.models import Endpoint
 from annotation.generation.models import Candidates, Generation, Live
 from annotation.items.models import Item, ItemResponse, Prompt, Response
+from annotation.ledger.models import LedgerEntry, Payout
 from annotation.people.models import (
     ApiToken,
     AuditEvent,
@@ -49,8 +50,10 @@ __all__ = [
     "LabelerCursor",
     "LabelerDay",
     "LabelerTally",
+    "LedgerEntry",
     "Live",
     "Membership",
+    "Payout",
     "PersonErasure",
     "Prompt",
     "Protocol",

@@ -8,6 +8,7 @@ from annotation.assignment import services as assignment
 from annotation.consents import services as consents
 from annotation.generation import candidates
 from annotation.generation import services as generation
+from annotation.ledger import budget
 from annotation.rollups import services as rollups
 from annotation.webhooks import relay as webhooks
 
@@ -64,8 +65,10 @@ def tend_queues() -> int:
 
 @shared_task(time_limit=300)
 def fold_counts() -> int:
-    """Changes that writes left behind go into the counts that pages read."""
-    return rollups.fold_all()
+    """Changes that writes left behind go into the counts that pages read and into the ledger; budgets are watched."""
+    folded = rollups.fold_all()
+    budget.stop_all()
+    return folded
 
 
 @shared_task(time_limit=2 * 3600)

@@ -14,6 +14,7 @@ from annotation.views import (
     home,
     items,
     label,
+    money,
     people,
     privacy,
     quality,
@@ -63,6 +64,15 @@ urlpatterns = [
     path("campaigns/<slug:slug>/live/", generation.live, name="campaign_live"),
     path("campaigns/<slug:slug>/live/candidates/", generation.batches, name="campaign_candidates"),
     path("campaigns/<slug:slug>/quality/", quality.quality, name="campaign_quality"),
+    path("campaigns/<slug:slug>/money/", money.money, name="campaign_money"),
+    path("campaigns/<slug:slug>/money/grant/", money.grant, name="campaign_grant"),
+    path("campaigns/<slug:slug>/money/payouts/", money.pay, name="campaign_payouts"),
+    path(
+        "campaigns/<slug:slug>/money/payouts/<int:payout_id>.csv", money.payout_file, name="campaign_payout"
+    ),
+    path(
+        "campaigns/<slug:slug>/money/payouts/<int:payout_id>/undo/", money.undo, name="campaign_payout_undo"
+    ),
     path("campaigns/<slug:slug>/people/", people.people, name="campaign_people"),
     path(
         "campaigns/<slug:slug>/people/invitations/<int:invitation_id>/revoke/",

@@ -18,6 +18,7 @@ from annotation.api.errors import PreconditionRequired
 from annotation.campaigns import selectors, services
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.errors import Invalid, NotFound
+from annotation.ledger.selectors import own_balance
 from annotation.people.models import Role
 from annotation.quality.selectors import agreement
 
@@ -206,15 +207,16 @@ class Progress(ApiView):
 
     @extend_schema(operation_id="progress", responses=schemas.Progress, tags=["campaigns"])
     def get(self, request: Request, slug: str) -> Response:
-        """How far the campaign is, for those who oversee it; your own numbers, if you label in it."""
+        """How far the campaign is, for those who oversee it; your own numbers and what you earned, if you label in it."""
         campaign = access.campaign_for_any_role(request.user, slug)
         roles = set(campaign.my_roles)  # type: ignore[attr-defined]
-        whole = mine = None
+        whole = mine = earned = None
         if roles & access.OVERSEE:
             whole = _json(asdict(selectors.campaign_progress(campaign)))
         if roles & access.LABEL:
             mine = _json(asdict(selectors.labeler_progress(person(request), campaign)))
-        return Response({"campaign": whole, "mine": mine})
+            earned = describe.earned(campaign, own_balance(person(request), campaign))
+        return Response({"campaign": whole, "mine": mine, "earned": earned})
 
 
 class Agreement(ApiView):

@@ -15,6 +15,8 @@ from annotation.endpoints.services import PLAIN, Trial
 from annotation.generation.models import Candidates, Generation, Live
 from annotation.items.models import Item
 from annotation.items.selectors import item_state
+from annotation.ledger import currencies
+from annotation.ledger.selectors import Balance
 from annotation.submissions.models import Feedback, Submission
 from annotation.webhooks.models import Delivery, Webhook
 from feedback_types.base import Screen
@@ -43,6 +45,18 @@ def campaign(row: Campaign) -> dict[str, Any]:
         "protocol_version": protocol(row.protocol_id).number if row.protocol_id else None,
         "roles": sorted(set(getattr(row, "my_roles", []))),
         "created_at": time(row.created_at),
+    }
+
+
+def earned(row: Campaign, balance: Balance) -> dict[str, Any] | None:
+    """What somebody earned in a campaign; None where nothing was ever paid."""
+    if not row.currency:
+        return None
+    return {
+        "currency": row.currency,
+        "earned": currencies.text(balance.earned, row.currency),
+        "paid": currencies.text(balance.paid, row.currency),
+        "owed": currencies.text(balance.owed, row.currency),
     }
 
 

@@ -264,6 +264,9 @@ class Progress(s.Serializer):
 
     campaign = s.DictField(allow_null=True)
     mine = s.DictField(allow_null=True)
+    earned = s.DictField(
+        allow_null=True, help_text="currency, earned, paid, owed: decimal text; null: nothing is paid"
+    )
 
 
 class EndpointChanges(s.Serializer):
@@ -408,3 +411,81 @@ class Batch(s.Serializer):
     error = s.CharField()
     created_at = s.DateTimeField()
     ended_at = s.DateTimeField(allow_null=True)
+
+
+class NewTerms(s.Serializer):
+    currency = s.CharField(help_text='ISO 4217, such as "EUR"; empty: nothing is paid.', allow_blank=True)
+    pay_per = s.ChoiceField(["", "answer", "hour"])
+    rate = s.CharField(required=False, allow_null=True, help_text='Decimal text: "0.12".')
+    budget = s.CharField(required=False, allow_null=True, help_text="null: no limit")
+    pays_late = s.BooleanField(required=False, default=True)
+    version = s.IntegerField()
+
+
+class Terms(s.Serializer):
+    currency = s.CharField()
+    pay_per = s.CharField()
+    rate = s.CharField(allow_null=True)
+    budget = s.CharField(allow_null=True)
+    pays_late = s.BooleanField()
+    version = s.IntegerField()
+
+
+class Balance(s.Serializer):
+    labeler = s.CharField()
+    answers = s.IntegerField()
+    active_ms = s.IntegerField()
+    earned = s.CharField()
+    paid = s.CharField()
+    owed = s.CharField()
+
+
+class Costs(s.Serializer):
+    currency = s.CharField()
+    spent = s.CharField()
+    committed = s.CharField()
+    budget = s.CharField(allow_null=True)
+    per_accepted = s.CharField(allow_null=True)
+    forecast = s.CharField(allow_null=True)
+    paid = s.CharField()
+    owed = s.CharField()
+    accepted = s.IntegerField()
+    left = s.IntegerField()
+    labelers = Balance(many=True)
+
+
+class Grant(s.Serializer):
+    labeler = s.CharField()
+    kind = s.ChoiceField(["bonus", "adjustment"])
+    amount = s.CharField()
+    note = s.CharField(max_length=200)
+    key = s.UUIDField(help_text="Drawn once for this request.")
+
+
+class LedgerEntry(s.Serializer):
+    id = s.IntegerField()
+    labeler = s.CharField()
+    kind = s.CharField()
+    amount = s.CharField(help_text="Above 0: owed to the labeler; below: paid.")
+    currency = s.CharField()
+    submission = s.UUIDField(allow_null=True)
+    payout = s.IntegerField(allow_null=True)
+    active_ms = s.IntegerField()
+    note = s.CharField()
+    at = s.DateTimeField()
+
+
+class NewPayout(s.Serializer):
+    until = s.DateField()
+    key = s.UUIDField(help_text="Drawn once for this request.")
+
+
+class Payout(s.Serializer):
+    id = s.IntegerField()
+    since = s.DateField(allow_null=True)
+    until = s.DateField()
+    amount = s.CharField()
+    currency = s.CharField()
+    labelers = s.IntegerField()
+    is_undone = s.BooleanField()
+    created_at = s.DateTimeField()

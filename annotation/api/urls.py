@@ -5,7 +5,17 @@ from __future__ import annotations
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from annotation.api import campaigns, endpoints, feedback, generation, items, labeling, people, webhooks
+from annotation.api import (
+    campaigns,
+    endpoints,
+    feedback,
+    generation,
+    items,
+    labeling,
+    ledger,
+    people,
+    webhooks,
+)
 from annotation.api.authentication import AUTHENTICATION
 
 app_name = "api"
@@ -65,6 +75,16 @@ urlpatterns = [
     path("assignments/<int:assignment_id>/generate/", generation.Generate.as_view(), name="generate"),
     path("generations/<uuid:generation_id>/", generation.OneGeneration.as_view(), name="generation"),
     path("generations/<uuid:generation_id>/stop/", generation.Stop.as_view(), name="generation-stop"),
+    path("campaigns/<slug:slug>/terms/", ledger.Terms.as_view(), name="terms"),
+    path("campaigns/<slug:slug>/costs/", ledger.Costs.as_view(), name="costs"),
+    path("campaigns/<slug:slug>/ledger/", ledger.Ledger.as_view(), name="ledger"),
+    path("campaigns/<slug:slug>/payouts/", ledger.Payouts.as_view(), name="payouts"),
+    path(
+        "campaigns/<slug:slug>/payouts/<int:payout_id>/file/", ledger.PayoutFile.as_view(), name="payout-file"
+    ),
+    path(
+        "campaigns/<slug:slug>/payouts/<int:payout_id>/undo/", ledger.UndoPayout.as_view(), name="payout-undo"
+    ),
     path("schema/", SpectacularAPIView.as_view(authentication_classes=AUTHENTICATION), name="schema"),
     path(
         "docs/",

@@ -22,6 +22,8 @@ from annotation.assignment.selectors import asks
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from annotation.items.models import Item
+from annotation.ledger.budget import account as account_of
+from annotation.ledger.budget import may_lease
 from annotation.people.models import AuditEvent, Membership, Role, User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
@@ -39,9 +41,11 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
 
     Without `beyond` it is for the screen: its lease time starts anew. A labeler holds at most two. A paused campaign
     gives only what is held already; a draft or closed one gives nothing, nor does one that asks this labeler nothing.
+    A campaign whose budget is used up pauses (`ledger/budget.py`).
     """
     if campaign.state not in (Campaign.State.OPEN, Campaign.State.PAUSED) or not asks(campaign, labeler.pk):
         return None
+    is_fresh = campaign.is_open and (labeler.kind != User.Kind.HUMAN or may_lease(campaign))
     taken = queue.take_next(
         campaign_id=campaign.pk,
         labeler_id=labeler.pk,
@@ -50,7 +54,7 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
         guidelines_id=campaign.guidelines_id,
         lease_s=campaign.lease_s,
         beyond=beyond,
-        fresh=campaign.is_open,
+        fresh=is_fresh,
         on_screen=not beyond,
     )
     if taken is None:
@@ -68,8 +72,8 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
 def assign_item(*, actor: User, campaign: Campaign, item_id: int, labeler: User) -> Assignment:
     """Gives one named item to one labeler of an open campaign, out of turn; their place in the queue stays what it was.
 
-    Raises NotFound for an item of another campaign; Invalid if the person is no labeler here; Conflict `not_open`, or
-    `no_place` when every place is taken, the labeler had the item before, or holds two items now.
+    Raises NotFound for an item of another campaign; Invalid if the person is no labeler here; Conflict `not_open`,
+    `budget_used_up`, or `no_place` when every place is taken, the labeler had the item before, or holds two items now.
     """
     if not Item.objects.filter(pk=item_id, campaign=campaign).exists():
         raise NotFound(_("There is no such item in this campaign."))
@@ -82,6 +86,11 @@ def assign_item(*, actor: User, campaign: Campaign, item_id: int, labeler: User)
         raise Invalid(message, fields={"labeler": [message]})
     if not campaign.is_open:
         raise Conflict(_("The campaign is not open; open it to hand out items."), code="not_open")
+    account = account_of(campaign)
+    if labeler.kind == User.Kind.HUMAN and account.is_used_up:
+        raise Conflict(
+            _("The campaign's budget is used up; raise it to hand out more items."), code="budget_used_up"
+        )
     assignment_id = queue.take_named(
         campaign_id=campaign.pk,
         item_id=item_id,

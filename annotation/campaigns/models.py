@@ -33,6 +33,13 @@ class LegalBasis(models.TextChoices):
     LEGITIMATE_INTERESTS = "legitimate_interests", _("legitimate interests")
 
 
+class PayPer(models.TextChoices):
+    """What labelers are paid for."""
+
+    ANSWER = "answer", _("each answer")
+    HOUR = "hour", _("each active hour")
+
+
 class Campaign(models.Model):
     class State(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -56,6 +63,15 @@ class Campaign(models.Model):
     # So many labelers report harmful or private content and the item is held back until an admin has looked; 0: never.
     hold_after = models.PositiveSmallIntegerField(default=1, db_default=1)
     shows_scores = models.BooleanField(default=False, db_default=False)  # to each labeler their own
+    # What labelers are paid, in millionths of the currency (`ledger/`); nothing while `pay_per` is empty.
+    currency = models.CharField(max_length=3, blank=True, default="", db_default="")
+    pay_per = models.CharField(max_length=6, choices=PayPer, blank=True, default="", db_default="")
+    rate_micros = models.BigIntegerField(default=0, db_default=0)
+    budget_micros = models.BigIntegerField(null=True)  # null: no limit
+    pays_late = models.BooleanField(default=True, db_default=True)
+    paused_for = models.CharField(
+        max_length=10, blank=True, default="", db_default=""
+    )  # "budget", or a person did it
     round_number = models.PositiveIntegerField(default=1)
     version = models.PositiveIntegerField(default=1)  # optimistic locking
     # Events that some webhook wants (webhooks/events.py): who has the campaign in hand need not ask.
@@ -75,6 +91,11 @@ class Campaign(models.Model):
                 condition=models.Q(state="draft")
                 | models.Q(protocol__isnull=False, guidelines__isnull=False),
                 name="campaign_runs_with_protocol_and_guidelines",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(pay_per="", rate_micros=0)
+                | models.Q(pay_per__in=("answer", "hour"), rate_micros__gt=0, currency__regex="^[A-Z]{3}$"),
+                name="campaign_pays_a_rate_in_a_currency",
             ),
         ]
 

@@ -14,6 +14,7 @@ from annotation.assignment.services import change_overlap
 from annotation.campaigns.models import Campaign, DataLicense, Guidelines, LegalBasis, Protocol
 from annotation.errors import Conflict, Invalid, Stale
 from annotation.items.models import Item
+from annotation.ledger.budget import account
 from annotation.people.models import Membership, Role, User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
@@ -189,7 +190,9 @@ def publish_protocol(
 
 @in_transaction
 def open_campaign(*, actor: User, campaign: Campaign) -> Campaign:
-    """Labelers get items from now on. Opening a closed campaign again is possible."""
+    """Labelers get items from now on. Opening a closed campaign again is possible.
+
+    Raises Conflict `budget_used_up` while one more answer could not be paid."""
     return _move(actor, campaign, Campaign.State.OPEN, {"draft", "paused", "closed"})
 
 
@@ -236,9 +239,15 @@ def _move(actor: User, campaign: Campaign, to: Campaign.State, allowed: set[str]
         }
         if missing:
             raise Invalid(_("The campaign is not ready yet."), code="not_ready", fields=missing)
+        if to == Campaign.State.OPEN and account(campaign).is_used_up:
+            raise Conflict(
+                _("The budget is used up: one more answer could not be paid. Raise it first."),
+                code="budget_used_up",
+            )
         before, campaign.state = campaign.state, to
+        campaign.paused_for = ""
         campaign.version += 1
-        campaign.save(update_fields=["state", "version"])
+        campaign.save(update_fields=["state", "paused_for", "version"])
         record_audit(
             actor=actor,
             campaign=campaign,
@@ -248,7 +257,7 @@ def _move(actor: User, campaign: Campaign, to: Campaign.State, allowed: set[str]
             after={"state": to.value},
         )
         emit(EVENTS[to], campaign)
-    given.state, given.version = campaign.state, campaign.version
+    given.state, given.version, given.paused_for = campaign.state, campaign.version, campaign.paused_for
     return campaign
 
 

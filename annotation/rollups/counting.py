@@ -90,7 +90,11 @@ WITH due AS MATERIALIZED (
   SELECT id FROM annotation_tallychange ORDER BY id LIMIT %s
 ), taken AS MATERIALIZED (
   DELETE FROM annotation_tallychange WHERE id IN (SELECT id FROM due) RETURNING *
-), {steps}
+), {steps}, entered AS (
+  INSERT INTO annotation_ledgerentry (campaign_id, labeler_id, submission_id, kind, micros, currency, answers, active_ms, at)
+  SELECT t.campaign_id, t.labeler_id, t.submission_id, t.pay_per, t.earned_micros, c.currency, 1, t.active_ms, t.at
+  FROM taken t JOIN annotation_campaign c ON c.id = t.campaign_id WHERE t.submission_id IS NOT NULL ORDER BY t.id
+)
 SELECT count(*) FROM taken
 """.format(steps=", ".join(f"s{n} AS ({t.add(t.sums('taken'))})" for n, t in enumerate(TABLES)))
 
@@ -101,7 +105,8 @@ def _rows(columns: str, source: str, **values: str) -> str:
     return f"SELECT {columns}, {', '.join(values.get(m, '0') for m in MEASURES)} FROM {source}"
 
 
-# What the rows say, one change for each row; the triggers of migration 0010 say the same of one write.
+# What the rows say, one change for each row; the triggers of migrations 0010 and 0013 say the same of one write. What was
+# earned is what stands in the ledger, and what the next fold will enter there.
 TRUTH = f"""
 SELECT campaign_id, labeler_id, at, reason, {", ".join(MEASURES)} FROM (
   {
@@ -147,6 +152,20 @@ SELECT campaign_id, labeler_id, at, reason, {", ".join(MEASURES)} FROM (
         begun="(withdrawn_at IS NULL AND counted > 0 AND counted < overlap)::int",
         withdrawn="(withdrawn_at IS NOT NULL)::int",
         wanted="CASE WHEN withdrawn_at IS NULL THEN overlap ELSE 0 END",
+    )
+}
+  UNION ALL {
+    _rows(
+        "campaign_id, labeler_id, at, ''",
+        "annotation_ledgerentry WHERE kind IN ('answer', 'hour', 'bonus', 'adjustment')",
+        earned_micros="micros",
+    )
+}
+  UNION ALL {
+    _rows(
+        "campaign_id, labeler_id, at, ''",
+        "annotation_tallychange WHERE submission_id IS NOT NULL",
+        earned_micros="earned_micros",
     )
 }
 ) rows ({", ".join(("campaign_id", "labeler_id", "at", "reason", *MEASURES))})

@@ -13,7 +13,8 @@ from __future__ import annotations
 from django.db import models
 
 # What labelers do. `timed` answers are those whose active time is known; `idle_ms` is total less active time of these.
-WORK = ("counted", "late", "revised", "skipped", "flagged", "timed", "active_ms", "idle_ms")
+# `earned_micros` is what the ledger owes them for answers, and as bonus or adjustment, in millionths of the currency.
+WORK = ("counted", "late", "revised", "skipped", "flagged", "timed", "active_ms", "idle_ms", "earned_micros")
 # What a campaign has. Withdrawn items are in `items` and `withdrawn` alone; `wanted` is the overlap of all others.
 STOCK = ("items", "complete", "begun", "withdrawn", "wanted", "open_flags")
 
@@ -29,6 +30,7 @@ class _Work(models.Model):
     timed = models.BigIntegerField(default=0, db_default=0)
     active_ms = models.BigIntegerField(default=0, db_default=0)
     idle_ms = models.BigIntegerField(default=0, db_default=0)
+    earned_micros = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         abstract = True
@@ -53,6 +55,9 @@ class TallyChange(_Work, _Stock):
     labeler_id = models.BigIntegerField(null=True)  # null: about items
     at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=40, blank=True, default="", db_default="")  # "skip:unclear"
+    # What was earned by an answer: folding enters it into the ledger.
+    submission_id = models.UUIDField(null=True)
+    pay_per = models.CharField(max_length=6, blank=True, default="", db_default="")
 
 
 class CampaignTally(_Work, _Stock):

@@ -24,6 +24,7 @@ class Work:
     timed: int = 0
     active_ms: int = 0
     idle_ms: int = 0
+    earned_micros: int = 0
 
     @property
     def answers(self) -> int:

@@ -1,7 +1,8 @@
 """Everything that is stored about one person, for themselves: one JSON document.
 
 {"format": 1, "account": {...}, "memberships": [...], "submissions": [{..., "feedback": [...]}], "drafts": [...],
- "generations": [...], "skips": [...], "reports": [...], "consents": [...], "erasures": [...], "tokens": [...]}
+ "generations": [...], "skips": [...], "reports": [...], "ledger": [...],
+ "consents": [...], "erasures": [...], "tokens": [...]}
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from annotation.assignment.models import Assignment, Flag, Skip
 from annotation.consents.models import Erasure
 from annotation.consents.selectors import acts_of
 from annotation.generation.models import Generation
+from annotation.ledger import currencies
+from annotation.ledger.models import LedgerEntry
 from annotation.people.models import ApiToken, Membership, User
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import with_feedback
@@ -71,6 +74,21 @@ def own_data(user: User) -> bytes:
         "reports": [
             {"assignment": f.assignment_id, "reason": f.reason, "note": f.note, "at": f.created_at}
             for f in Flag.objects.filter(assignment__labeler=user).order_by("id")
+        ],
+        "ledger": [
+            {
+                "campaign": e.campaign.slug,
+                "kind": e.kind,
+                "amount": currencies.text(e.micros, e.currency),
+                "currency": e.currency,
+                "submission": e.submission_id,
+                "note": e.note,
+                "at": e.at,
+            }
+            for e in LedgerEntry.objects.filter(labeler=user)
+            .select_related("campaign")
+            .order_by("id")
+            .iterator(chunk_size=1000)
         ],
         "consents": [
             {

@@ -10,6 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from annotation.ledger.currencies import MICRO, digits, text
 from annotation.rendering.markdown import render_markdown
 from annotation.rendering.plots import short
 from annotation.views.navigation import navigation
@@ -33,6 +34,23 @@ def number(value: Any) -> str:
 def percent(value: Any, digits: int = 0) -> str:
     """0.734 → 73 %."""
     return "–" if value is None or value == "" else f"{float(value) * 100:.{digits}f} %"
+
+
+@register.filter
+def money(micros: Any, currency: str) -> str:
+    """1_250_000, "EUR" → 1.25 EUR; a dash where there is no amount. Exact below ten coins, else whole ones."""
+    if micros is None or micros == "" or not currency:
+        return "–"
+    amount, coin = round(micros), MICRO // 10 ** digits(currency)
+    exact = amount if abs(amount) < 10 * coin else round(amount / coin) * coin
+    whole, _point, behind = text(abs(exact), currency).partition(".")
+    return f"{'−' if exact < 0 else ''}{int(whole):,}{'.' + behind if behind else ''} {currency}"
+
+
+@register.filter
+def hours(ms: Any) -> str:
+    """Milliseconds as hours: 5_400_000 → 1.5."""
+    return "–" if ms is None or ms == "" else f"{ms / 3_600_000:,.1f}"
 
 
 @register.filter

@@ -20,6 +20,7 @@ from annotation.assignment.models import FlagReason, SkipReason
 from annotation.campaigns import selectors, services
 from annotation.campaigns.models import Campaign
 from annotation.errors import Refused
+from annotation.ledger.selectors import costs
 from annotation.people.models import Role
 from annotation.rendering import plots
 from annotation.rollups import selectors as rollups
@@ -114,6 +115,7 @@ def overview_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]
         ),
         "skips": _reasons(reasons, "skip", SkipReason),
         "flags": _reasons(reasons, "open", FlagReason),
+        "costs": costs(campaign) if campaign.currency else None,
         "is_moving": campaign.is_open and left > 0,
         "webhooks_off": switched_off(campaign),
     }

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from annotation import access
 from annotation.campaigns.models import Campaign
 from annotation.campaigns.selectors import campaign_progress, labeler_progress, own_answers_per_day
+from annotation.ledger.selectors import own_balance
 from annotation.people.models import Role
 from annotation.quality.selectors import own_score
 from annotation.rendering import plots
@@ -78,6 +79,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
             "campaign": campaign,
             "mine": labeler_progress(user, campaign),
             "score": own_score(user, campaign) if campaign.shows_scores else None,
+            "balance": own_balance(user, campaign) if campaign.currency else None,
         }
         for campaign in access.campaigns_for(user, Role.LABELER).order_by("name")
     ]
@@ -104,6 +106,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
         "shows_scores": any(row["score"] for row in campaigns),
         "active_minutes_today": sum(ms or 0 for ms in active_ms) / 60_000,
         "campaigns": campaigns,
+        "is_paid": any(row["balance"] for row in campaigns),
         "rows": rows,
         "shown": shown,
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from annotation.campaigns.services import publish_guidelines
 from annotation.items.services import NewItem, NewResponse, add_items
+from annotation.ledger.services import set_terms
 from tests.cast import Cast, make_campaign
 
 GUIDELINES = """## What we ask
@@ -98,4 +99,7 @@ def make_scene(cast: Cast, **fields: Any) -> Any:
     )
     publish_guidelines(actor=cast.adam, campaign=campaign, markdown=GUIDELINES)
     campaign.refresh_from_db()
-    return campaign
+    return set_terms(
+        actor=cast.adam, campaign=campaign, version=campaign.version, currency="EUR", pay_per="answer", rate="0.12",
+        budget="20", pays_late=True,
+    )  # fmt: skip

@@ -42,6 +42,7 @@ PAGES = (
     Page("admin", "campaign_items", ("campaign",)),
     Page("admin", "campaign_quality", ("campaign",)),
     Page("admin", "campaign_people", ("campaign",)),
+    Page("admin", "campaign_money", ("campaign",)),
     Page("admin", "campaign_questions", ("campaign",)),
     Page("admin", "campaign_types", ("campaign",)),
     Page("admin", "types"),

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import orjson
 from django.utils.translation import gettext_lazy as _
 
+from annotation.rendering.cells import cell
 from training_bridge.exports.files import line
 from training_bridge.exports.texts import TextIndex
 
@@ -89,37 +89,10 @@ def prompts(snapshot: Path, split: str) -> Iterator[bytes]:
 
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
-MOST_CHARACTERS = 32_767  # of a cell in a spreadsheet
-DANGEROUS = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "\x00",
-)  # a spreadsheet may take what begins with these for a formula
-LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 COLUMNS = (
     "event", "submission", "item", "round", "split", "question", "type", "target", "prompt", "response", "answer",
     "labeler", "labeler_kind", "status", "active_ms", "submitted_at", "cut",
 )  # fmt: skip
-
-
-def cell(value: Any) -> tuple[Any, bool]:
-    """(what stands in the cell, whether something was cut off).
-
-    Texts get `'` in front when a spreadsheet would take them for a formula; every line end becomes LF, so that each reader
-    finds the same rows; what is longer than a cell may be is cut. None is empty, numbers stay numbers.
-    """
-    if not isinstance(value, str):
-        return ("" if value is None else value), False
-    text = LINE_ENDS.sub("\n", value.replace("\x00", ""))
-    if value.startswith(DANGEROUS):
-        text = "'" + text
-    is_long = len(text) > MOST_CHARACTERS
-    return (text[: MOST_CHARACTERS - 1] + "…" if is_long else text), is_long
 
 
 def csv_rows(snapshot: Path, split: str) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from annotation.endpoints.models import Endpoint
 from annotation.endpoints.services import create_endpoint
 from annotation.generation.models import Generation
 from annotation.items.models import Item
+from annotation.ledger.models import Payout
 from annotation.people.models import User
 from annotation.people.services import invite
 from annotation.submissions.services import request_hash
@@ -150,6 +151,27 @@ EXPECTED = {
     ("generate", "post"): (own(409), lambda world: {"question": "better"}),  # no policy is live
     ("generation", "get"): (own(200), None),
     ("generation-stop", "post"): (own(200), lambda world: {}),
+    ("terms", "get"): (everybody(200), None),
+    ("terms", "put"): (
+        admins(200),
+        lambda world: {"currency": "EUR", "pay_per": "answer", "rate": "0.1", "version": world.version()},
+    ),
+    ("costs", "get"): (admins(200), None),
+    ("ledger", "get"): (admins(200), None),
+    ("ledger", "post"): (
+        admins(409),  # nothing is paid here; tests/annotation/api/test_ledger.py pays
+        lambda world: {
+            "labeler": "lena",
+            "kind": "bonus",
+            "amount": "1",
+            "note": "x",
+            "key": str(uuid.uuid4()),
+        },
+    ),
+    ("payouts", "get"): (admins(200), None),
+    ("payouts", "post"): (admins(409), lambda world: {"until": "2026-01-31", "key": str(uuid.uuid4())}),
+    ("payout-file", "get"): (admins(200), None),
+    ("payout-undo", "post"): (admins(200), lambda world: {}),
     ("schema", "get"): (PEOPLE, None),
     ("docs", "get"): (PEOPLE, None),
 }
@@ -257,6 +279,13 @@ class World:
             return f"generations/{row.pk}/" + ("stop/" if route == "generation-stop" else "")
         if route in ("heartbeat", "draft", "submit", "skip", "flag", "generate"):
             return f"assignments/{self.lease.pk}/{route}/"
+        if route in ("payout-file", "payout-undo"):
+            payout, _made = Payout.objects.get_or_create(
+                campaign=self.campaign,
+                key=uuid.UUID(int=1),
+                defaults={"until": "2026-01-31", "currency": "EUR", "created_by": self.people["admin"]},
+            )
+            return f"campaigns/{self.campaign.slug}/payouts/{payout.pk}/{route.removeprefix('payout-')}/"
         tail = {
             "campaign": "",
             "items-import": "items/import/",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from copy import copy
 from typing import Any
@@ -22,6 +23,7 @@ from annotation.assignment.services import flag, lease_next
 from annotation.campaigns.models import Campaign
 from annotation.endpoints.services import create_endpoint
 from annotation.generation.models import Generation
+from annotation.ledger.models import Payout
 from annotation.people.models import ApiToken, Membership, Role, User
 from annotation.people.services import create_sign_in_link, grant_role, invite, issue_token, revoke_role
 from annotation.views.assets import bundle_urls
@@ -128,6 +130,11 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "campaign_live": (admins(200), admins(422), {"source": "nobody"}),
     "campaign_candidates": (admins(200), admins(409), {"n": "2"}),  # no policy is live
     "campaign_quality": (overseers(200), None, {}),
+    "campaign_money": (admins(200), admins(422), {"pay_per": "word"}),
+    "campaign_grant": (None, admins(422), {}),
+    "campaign_payouts": (None, admins(422), {}),
+    "campaign_payout": (admins(200), None, {}),
+    "campaign_payout_undo": (None, admins(302), {}),
     "campaign_people": (admins(200), admins(200), {"role": "labeler", "max_uses": "1", "days": "7"}),
     "campaign_invitation_revoke": (None, admins(302), {}),
     "campaign_membership": (None, admins(302), {}),
@@ -277,6 +284,13 @@ class World:
             "invitation_id": invitation.pk,
             "membership_id": sven.pk,
             "token_id": mine.pk,
+            "payout_id": Payout.objects.create(
+                campaign=self.campaign,
+                key=uuid.uuid4(),
+                until="2026-01-31",
+                currency="EUR",
+                created_by=cast.adam,
+            ).pk,
             "endpoint_id": endpoint.pk,
             "webhook_id": webhook.pk,
             "delivery_id": message.pk,
@@ -415,6 +429,7 @@ MISSING: dict[str, Any] = {
             "membership_id",
             "token_id",
             "assignment_id",
+            "payout_id",
             "checkpoint_id",
             "response_id",
             "webhook_id",

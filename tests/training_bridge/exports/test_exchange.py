@@ -12,11 +12,12 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
+from annotation.rendering.cells import MOST_CHARACTERS, cell
 from tests.training_bridge.exports.test_snapshot import lines, snap
 from tests.training_bridge.test_api import Caller
 from tests.training_bridge.test_pages import body_of, signed_in
 from tests.training_bridge.world import World
-from training_bridge.exports.exchange import COLUMNS, EXCHANGES, MOST_CHARACTERS, cell
+from training_bridge.exports.exchange import COLUMNS, EXCHANGES
 from training_bridge.models import Snapshot
 from training_bridge.services import build_snapshot, take_snapshot
 

@@ -1,0 +1,37 @@
+"""Cells of CSV files that people open in spreadsheets.
+
+cell("=1+1") == ("'=1+1", False)
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+MOST_CHARACTERS = 32_767  # of a cell in a spreadsheet
+DANGEROUS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\x00",
+)  # a spreadsheet may take what begins with these for a formula
+LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+
+
+def cell(value: Any) -> tuple[Any, bool]:
+    """(what stands in the cell, whether something was cut off).
+
+    Texts get `'` in front when a spreadsheet would take them for a formula; every line end becomes LF, so that each reader
+    finds the same rows; what is longer than a cell may be is cut. None is empty, numbers stay numbers.
+    """
+    if not isinstance(value, str):
+        return ("" if value is None else value), False
+    text = LINE_ENDS.sub("\n", value.replace("\x00", ""))
+    if value.startswith(DANGEROUS):
+        text = "'" + text
+    is_long = len(text) > MOST_CHARACTERS
+    return (text[: MOST_CHARACTERS - 1] + "…" if is_long else text), is_long
