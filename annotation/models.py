@@ -1,5 +1,6 @@
 """All tables of the annotation app; each lives in the package of its noun."""
 
+from annotation.adjudication.models import Adjudication, AnswerError, Disagreement, Recount
 from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueState, Skip, Slot
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.consents.models import ConsentAct, ConsentText, Erasure
@@ -28,6 +29,8 @@ from annotation.submissions.models import Feedback, Submission
 from annotation.webhooks.models import Delivery, Webhook
 
 __all__ = [
+    "Adjudication",
+    "AnswerError",
     "ApiToken",
     "Assignment",
     "AuditEvent",
@@ -38,6 +41,7 @@ __all__ = [
     "ConsentAct",
     "ConsentText",
     "Delivery",
+    "Disagreement",
     "Endpoint",
     "Erasure",
     "Feedback",
@@ -59,6 +63,7 @@ __all__ = [
     "Protocol",
     "QueueState",
     "ReasonTally",
+    "Recount",
     "Response",
     "SignInLink",
     "Skip",

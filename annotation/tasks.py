@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from annotation.adjudication import services as adjudication
 from annotation.assignment import services as assignment
 from annotation.consents import services as consents
 from annotation.generation import candidates
@@ -20,6 +21,11 @@ BEAT_SCHEDULE = {
     },
     "tend-queues": {"task": "annotation.tasks.tend_queues", "schedule": 120.0, "options": {"expires": 120}},
     "fold-counts": {"task": "annotation.tasks.fold_counts", "schedule": 10.0, "options": {"expires": 10}},
+    "compare-answers": {
+        "task": "annotation.tasks.compare_answers",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "wake-candidates": {
         "task": "annotation.tasks.wake_candidates",
         "schedule": 60.0,
@@ -69,6 +75,15 @@ def fold_counts() -> int:
     folded = rollups.fold_all()
     budget.stop_all()
     return folded
+
+
+@shared_task(time_limit=300)
+def compare_answers() -> int:
+    """How far labelers are apart on the items that got new answers, batch by batch."""
+    total = 0
+    while (taken := adjudication.compare_answers()) > 0:
+        total += taken
+    return total
 
 
 @shared_task(time_limit=2 * 3600)

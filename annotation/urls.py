@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from annotation.views import (
+    adjudication,
     assets,
     campaign_new,
     campaigns,
@@ -60,9 +61,24 @@ urlpatterns = [
     path("campaigns/<slug:slug>/items/", items.items, name="campaign_items"),
     path("campaigns/<slug:slug>/items/import/", items.upload, name="campaign_import"),
     path("campaigns/<slug:slug>/items/<int:item_id>/", items.item, name="campaign_item"),
+    path("campaigns/<slug:slug>/items/<int:item_id>/overlap/", items.overlap, name="campaign_item_overlap"),
     path("campaigns/<slug:slug>/reports/<int:flag_id>/", items.resolve, name="campaign_flag"),
     path("campaigns/<slug:slug>/live/", generation.live, name="campaign_live"),
     path("campaigns/<slug:slug>/live/candidates/", generation.batches, name="campaign_candidates"),
+    path("campaigns/<slug:slug>/review/", adjudication.queue, name="campaign_review"),
+    path("campaigns/<slug:slug>/review/<int:item_id>/", adjudication.settle, name="campaign_review_item"),
+    path(
+        "campaigns/<slug:slug>/review/<int:item_id>/blind/",
+        adjudication.answer,
+        {"act": "blind"},
+        name="campaign_review_blind",
+    ),
+    path(
+        "campaigns/<slug:slug>/review/<int:item_id>/write/",
+        adjudication.answer,
+        {"act": "write"},
+        name="campaign_review_write",
+    ),
     path("campaigns/<slug:slug>/quality/", quality.quality, name="campaign_quality"),
     path("campaigns/<slug:slug>/money/", money.money, name="campaign_money"),
     path("campaigns/<slug:slug>/money/grant/", money.grant, name="campaign_grant"),

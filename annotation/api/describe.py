@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from annotation.adjudication.models import Adjudication, Disagreement
 from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
@@ -39,6 +40,10 @@ def campaign(row: Campaign) -> dict[str, Any]:
         "language": row.language,
         "data_license": row.data_license,
         "legal_basis": row.legal_basis,
+        "extra_below": row.extra_below,
+        "extra_up_to": row.extra_up_to,
+        "error_categories": row.error_categories,
+        "shows_errors": row.shows_errors,
         "round": row.round_number,
         "version": row.version,
         "guidelines_version": guidelines(row.guidelines_id).number if row.guidelines_id else None,
@@ -128,6 +133,34 @@ def item(row: Item) -> dict[str, Any]:
             for link in row.links  # type: ignore[attr-defined]
         ],
         "metadata": row.metadata,
+        "created_at": time(row.created_at),
+    }
+
+
+def disagreement(row: Disagreement) -> dict[str, Any]:
+    return {
+        "item": row.item_id,
+        "external_id": row.item.external_id,
+        "question": row.question,
+        "disagreement": row.spread,
+        "answers": row.answers,
+        "uncertainty": row.uncertainty,
+        "value": row.value,
+    }
+
+
+def adjudication(row: Adjudication) -> dict[str, Any]:
+    """A reviewer's decision, under their pseudonym."""
+    return {
+        "id": row.pk,
+        "item": row.item_id,
+        "act": row.act,
+        "answers": row.answers,
+        "chosen": str(row.chosen_id) if row.chosen_id else None,
+        "reason": row.reason,
+        "errors": {str(e.submission_id): e.category for e in row.errors.all()},
+        "supersedes": row.supersedes_id,
+        "reviewer": row.reviewer.pseudonym(row.campaign_id),
         "created_at": time(row.created_at),
     }
 

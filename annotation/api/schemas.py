@@ -43,6 +43,10 @@ class Campaign(s.Serializer):
     language = s.CharField(max_length=10)
     data_license = s.CharField(help_text="Of the snapshots taken from now on; empty: not chosen.")
     legal_basis = s.CharField()
+    extra_below = s.FloatField(allow_null=True)
+    extra_up_to = s.IntegerField(allow_null=True)
+    error_categories = s.ListField(child=s.CharField())
+    shows_errors = s.BooleanField()
     round = s.IntegerField()
     version = s.IntegerField(help_text="Send it back as If-Match when changing the campaign.")
     guidelines_version = s.IntegerField(allow_null=True)
@@ -70,6 +74,16 @@ class CampaignChanges(s.Serializer):
     language = s.CharField(required=False, max_length=10)
     data_license = s.ChoiceField(["", *DataLicense.values], required=False)
     legal_basis = s.ChoiceField(["", *LegalBasis.values], required=False)
+    extra_below = s.FloatField(
+        required=False, allow_null=True, help_text="Complete items with less agreement get another place,"
+    )
+    extra_up_to = s.IntegerField(required=False, allow_null=True, help_text="up to so many answers.")
+    error_categories = s.ListField(
+        child=s.CharField(max_length=60),
+        required=False,
+        help_text="What reviewers may find wrong; []: the usual.",
+    )
+    shows_errors = s.BooleanField(required=False, help_text="To labelers, their own.")
     version = s.IntegerField(required=False, help_text="Instead of If-Match.")
 
 
@@ -103,6 +117,58 @@ class Item(s.Serializer):
     responses = ItemResponse(many=True)
     metadata = s.DictField(allow_null=True)
     created_at = s.DateTimeField()
+
+
+class ItemChanges(s.Serializer):
+    overlap = s.IntegerField(min_value=1, max_value=100)
+
+
+class Disagreement(s.Serializer):
+    item = s.IntegerField()
+    external_id = s.CharField(allow_null=True)
+    question = s.CharField(help_text="The one on which labelers differ most.")
+    disagreement = s.FloatField(help_text="Mean distance of two answers to it, 0 to 1.")
+    answers = s.IntegerField()
+    uncertainty = s.FloatField(allow_null=True)
+    value = s.FloatField(help_text="disagreement × answers × (1 + uncertainty)")
+
+
+class Disagreements(s.Serializer):
+    results = Disagreement(many=True)
+    after = s.CharField(allow_null=True, help_text="Ask again with it for the next page.")
+
+
+class Adjudication(s.Serializer):
+    id = s.IntegerField()
+    item = s.IntegerField()
+    act = s.ChoiceField(["blind", "choose", "write"])
+    answers = s.ListField(
+        child=s.DictField(), help_text="As feedback rows: question, type, target, payload, …"
+    )
+    chosen = s.UUIDField(allow_null=True)
+    reason = s.CharField()
+    errors = s.DictField(child=s.CharField(), help_text="Submission id to category.")  # type: ignore[assignment]
+    supersedes = s.IntegerField(allow_null=True)
+    reviewer = s.CharField(help_text="A pseudonym, the same throughout the campaign.")
+    created_at = s.DateTimeField()
+
+
+class NewAdjudication(s.Serializer):
+    act = s.ChoiceField(["blind", "choose", "write"])
+    reason = s.CharField(max_length=2000)
+    idempotency_key = s.UUIDField()
+    answers = s.ListField(child=s.DictField(), required=False, help_text="Of blind and write.")
+    chosen = s.UUIDField(required=False, allow_null=True, help_text="Of choose: a submission.")
+    errors = s.DictField(child=s.CharField(), required=False)  # type: ignore[assignment]
+    seen = s.IntegerField(
+        required=False, allow_null=True, help_text="The decision that holds, as far as you know."
+    )
+
+
+class ToSettle(s.Serializer):
+    questions = s.ListField(child=s.DictField())
+    responses = s.ListField(child=s.IntegerField())
+    decisions = Adjudication(many=True)
 
 
 class ImportResult(s.Serializer):

@@ -6,6 +6,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from annotation.api import (
+    adjudication,
     campaigns,
     endpoints,
     feedback,
@@ -33,6 +34,13 @@ urlpatterns = [
     path("campaigns/<slug:slug>/agreement/", campaigns.Agreement.as_view(), name="agreement"),
     path("campaigns/<slug:slug>/items/", items.Items.as_view(), name="items"),
     path("campaigns/<slug:slug>/items/import/", items.ImportItems.as_view(), name="items-import"),
+    path("campaigns/<slug:slug>/items/<int:item_id>/", adjudication.OneItem.as_view(), name="item"),
+    path(
+        "campaigns/<slug:slug>/items/<int:item_id>/adjudications/",
+        adjudication.Adjudications.as_view(),
+        name="adjudications",
+    ),
+    path("campaigns/<slug:slug>/disagreements/", adjudication.Disagreements.as_view(), name="disagreements"),
     path("campaigns/<slug:slug>/items/<int:item_id>/assign/", items.AssignItem.as_view(), name="item-assign"),
     path("campaigns/<slug:slug>/invitations/", people.Invitations.as_view(), name="invitations"),
     path(

@@ -410,10 +410,10 @@ def lock_writers(campaign_id: int) -> None:
 
 
 def lock_all_items(campaign_id: int) -> int:
-    """Holds answers back until the transaction ends; gives the largest number of counted answers that an item has."""
+    """Holds answers back until the transaction ends; gives the most answers of an item with its campaign's overlap."""
     return _run(
-        "SELECT coalesce(max(counted), 0) FROM (SELECT counted FROM annotation_item WHERE campaign_id = %s"
-        " ORDER BY id FOR NO KEY UPDATE) locked",
+        "SELECT coalesce(max(counted) FILTER (WHERE NOT has_own_overlap), 0) FROM (SELECT counted, has_own_overlap"
+        " FROM annotation_item WHERE campaign_id = %s ORDER BY id FOR NO KEY UPDATE) locked",
         [campaign_id],
     )[0][0]
 
@@ -421,11 +421,16 @@ def lock_all_items(campaign_id: int) -> int:
 def change_overlap(campaign_id: int, overlap: int) -> None:
     """Gives every item the new overlap: adds slots at the tail, or removes free ones; the items are locked.
 
+    An item with an overlap of its own keeps it where it is larger, so that lowering all takes nothing from it.
     Leases that are out stay; an answer that then finds its item complete is kept as late.
     """
     params = {"campaign": campaign_id, "overlap": overlap}
     _run(
-        "UPDATE annotation_item SET overlap = %(overlap)s WHERE campaign_id = %(campaign)s AND overlap <> %(overlap)s",
+        """
+        UPDATE annotation_item SET overlap = %(overlap)s, has_own_overlap = false
+        WHERE campaign_id = %(campaign)s
+          AND (overlap < %(overlap)s OR (overlap > %(overlap)s AND NOT has_own_overlap))
+        """,
         params,
     )
     _run(
@@ -502,6 +507,48 @@ def give_back(campaign_id: int, labeler_id: int) -> int:
         lock_items(end(ids, EXPIRED))
         requeue(ids)
     return len(ids)
+
+
+def add_place(item_ids: Sequence[int], *, up_to: int) -> list[int]:
+    """One answer more is wanted of those of these items that are complete and below `up_to`; locks them, gives their ids."""
+    lock_items(item_ids)
+    raised = [
+        row[0]
+        for row in _run(
+            """
+            UPDATE annotation_item SET overlap = overlap + 1, has_own_overlap = true
+            WHERE id = ANY(%s) AND counted >= overlap AND overlap < %s AND withdrawn_at IS NULL AND held_at IS NULL
+            RETURNING id
+            """,
+            [list(item_ids), up_to],
+        )
+    ]
+    refill(raised)
+    return sorted(raised)
+
+
+def set_overlap(item_id: int, overlap: int) -> None:
+    """Gives one item an overlap of its own: opens places at the tail, or takes free ones away; the item is locked.
+
+    Leases that are out stay, as with `change_overlap`.
+    """
+    params = {"item": item_id, "overlap": overlap}
+    _run(
+        "UPDATE annotation_item SET overlap = %(overlap)s, has_own_overlap = true WHERE id = %(item)s", params
+    )
+    _run(
+        """
+        DELETE FROM annotation_slot WHERE (campaign_id, pos, replica) IN (
+          SELECT s.campaign_id, s.pos, s.replica FROM annotation_slot s WHERE s.item_id = %(item)s
+          ORDER BY s.pos DESC, s.replica DESC LIMIT greatest(0, (
+            SELECT (SELECT count(*) FROM annotation_slot n WHERE n.item_id = i.id)
+                   - greatest(0, i.overlap - i.counted - (SELECT count(*) FROM annotation_assignment l
+                                                          WHERE l.item_id = i.id AND l.state = 1))
+            FROM annotation_item i WHERE i.id = %(item)s)))
+        """,
+        params,
+    )
+    refill([item_id])
 
 
 def withdraw(item_ids: Sequence[int]) -> None:

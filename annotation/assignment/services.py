@@ -280,6 +280,39 @@ def change_overlap(*, campaign: Campaign, overlap: int) -> None:
 
 
 @in_transaction
+def change_item_overlap(*, actor: User, item: Item, overlap: int) -> Item:
+    """Wants more or fewer answers for one item than its campaign does for the others; nothing if it has this already.
+
+    Raises Invalid outside 1 to 100; Conflict `overlap_below_counted` below the answers that it has (`extra["counted"]`).
+    """
+    if isinstance(overlap, bool) or not isinstance(overlap, int) or not 1 <= overlap <= 100:
+        sentence = _("A whole number from %(low)d to %(high)d.") % {"low": 1, "high": 100}
+        raise Invalid(sentence, fields={"overlap": [sentence]})
+    queue.lock_items([item.pk])
+    item = Item.objects.select_related("campaign").get(pk=item.pk)
+    if item.counted > overlap:
+        raise Conflict(
+            _("This item already has %(counted)d answers; choose an overlap of at least %(counted)d.")
+            % {"counted": item.counted},
+            code="overlap_below_counted",
+            fields={"overlap": [_("At least %(counted)d.") % {"counted": item.counted}]},
+            extra={"counted": item.counted},
+        )
+    if item.overlap != overlap:
+        queue.set_overlap(item.pk, overlap)
+        record_audit(
+            actor=actor,
+            campaign=item.campaign,
+            action="item.overlap",
+            target=f"item:{item.pk}",
+            before={"overlap": item.overlap},
+            after={"overlap": overlap},
+        )
+        item.overlap, item.has_own_overlap = overlap, True
+    return item
+
+
+@in_transaction
 def tend_queues(*, limit: int = 5000) -> int:
     """Upkeep: where newcomers start, and slots that fell behind every cursor. How many were moved."""
     queue.advance_low_marks()

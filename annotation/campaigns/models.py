@@ -72,6 +72,13 @@ class Campaign(models.Model):
     paused_for = models.CharField(
         max_length=10, blank=True, default="", db_default=""
     )  # "budget", or a person did it
+    # An item that is complete and on which labelers agree less than this gets another place, up to so many (null: never).
+    extra_below = models.FloatField(null=True, blank=True)
+    extra_up_to = models.PositiveSmallIntegerField(null=True, blank=True)
+    error_categories = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField())
+    )  # []: the usual ones
+    shows_errors = models.BooleanField(default=False, db_default=False)  # to the labelers, their own
     round_number = models.PositiveIntegerField(default=1)
     version = models.PositiveIntegerField(default=1)  # optimistic locking
     # Events that some webhook wants (webhooks/events.py): who has the campaign in hand need not ask.
@@ -96,6 +103,11 @@ class Campaign(models.Model):
                 condition=models.Q(pay_per="", rate_micros=0)
                 | models.Q(pay_per__in=("answer", "hour"), rate_micros__gt=0, currency__regex="^[A-Z]{3}$"),
                 name="campaign_pays_a_rate_in_a_currency",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(extra_below=None, extra_up_to=None)
+                | models.Q(extra_below__gt=0, extra_below__lte=1, extra_up_to__gte=2, extra_up_to__lte=100),
+                name="campaign_extra_places_within_limits",
             ),
         ]
 

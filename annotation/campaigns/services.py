@@ -24,14 +24,17 @@ from feedback_types.protocol import arity, dump_protocol, load_protocol
 
 MAX_GUIDELINES = 200_000
 RANGES = {"overlap": (1, 100), "lease_s": (30, 604_800), "hold_after": (0, 100)}
-FLAGS = ("shows_scores",)
+FLAGS = ("shows_scores", "shows_errors")
 CHOICES = {"data_license": DataLicense.values, "legal_basis": LegalBasis.values}  # or empty: not said
 EVENTS = {
     Campaign.State.OPEN: "campaign.opened",
     Campaign.State.PAUSED: "campaign.paused",
     Campaign.State.CLOSED: "campaign.closed",
 }
-CHANGEABLE = ("name", "language", *RANGES, *FLAGS, *CHOICES)
+EXTRA = ("extra_below", "extra_up_to")  # both or neither
+MAX_CATEGORIES = 30
+CATEGORY_CHARACTERS = 60
+CHANGEABLE = ("name", "language", *RANGES, *FLAGS, *CHOICES, *EXTRA, "error_categories")
 
 
 @in_transaction
@@ -98,6 +101,7 @@ def change_campaign(*, actor: User, campaign: Campaign, version: int, changes: M
     changed = {name: value for name, value in values.items() if value != before[name]}
     if not changed:
         return campaign
+    _check_extra(campaign, changed)
     if "overlap" in changed:
         change_overlap(campaign=campaign, overlap=changed["overlap"])
     for name, value in changed.items():
@@ -288,6 +292,18 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
         elif name in FLAGS:
             if not isinstance(value, bool):
                 errors[name] = [_("true or false.")]
+        elif name == "extra_up_to":
+            if value is not None and not _is_whole(value, 2, 100):
+                errors[name] = [
+                    _("Empty, or a whole number from %(low)d to %(high)d.") % {"low": 2, "high": 100}
+                ]
+        elif name == "extra_below":
+            if value is not None and not _is_share(value):
+                errors[name] = [_("Empty, or a number above 0, up to 1.")]
+        elif name == "error_categories":
+            clean[name], wrong = _categories(value)
+            if wrong:
+                errors[name] = [wrong]
         elif name in CHOICES:
             if value not in ("", *CHOICES[name]):
                 errors[name] = [_("Empty, or one of: %(choices)s.") % {"choices": ", ".join(CHOICES[name])}]
@@ -301,6 +317,39 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
     if errors:
         raise Invalid(_("The campaign was not saved; mend the marked fields."), fields=errors)
     return clean
+
+
+def _check_extra(campaign: Campaign, changed: Mapping[str, Any]) -> None:
+    below, up_to = (changed.get(name, getattr(campaign, name)) for name in EXTRA)
+    if (below is None) != (up_to is None):
+        missing = "extra_below" if below is None else "extra_up_to"
+        raise Invalid(
+            _("The campaign was not saved; mend the marked fields."),
+            fields={missing: [_("Say both: below which agreement, and up to how many answers.")]},
+        )
+
+
+def _is_whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+
+
+def _categories(value: Any) -> tuple[list[str], str]:
+    """The names without space around them, and what is wrong with them ("" when nothing)."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return [], _("A list of texts.")
+    names = [" ".join(name.split()) for name in value]
+    if len(names) > MAX_CATEGORIES:
+        return [], _("At most %(n)d kinds of error.") % {"n": MAX_CATEGORIES}
+    if any(not name or len(name) > CATEGORY_CHARACTERS or not _is_text(name) for name in names):
+        return [], _("Each is a text of 1 to %(n)d characters.") % {"n": CATEGORY_CHARACTERS}
+    for n, name in enumerate(names):
+        if name.casefold() in {other.casefold() for other in names[:n]}:
+            return [], _("“%(name)s” is there twice.") % {"name": name}
+    return names, ""
 
 
 def _is_text(value: str) -> bool:

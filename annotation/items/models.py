@@ -55,6 +55,7 @@ class Item(models.Model):
     round_number = models.PositiveIntegerField(default=1)
     priority = models.SmallIntegerField(default=0)
     overlap = models.PositiveSmallIntegerField()
+    has_own_overlap = models.BooleanField(default=False, db_default=False)  # not the campaign's
     counted = models.PositiveSmallIntegerField(default=0, db_default=0)
     is_gold = models.BooleanField(default=False)
     gold_answers = models.JSONField(null=True, blank=True)

@@ -29,6 +29,7 @@ from django.db.models.functions import Now
 from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
+from annotation.adjudication.models import Adjudication, AnswerError, Recount
 from annotation.assignment import queue
 from annotation.assignment.models import Assignment, LabelerCursor
 from annotation.consents.models import ConsentAct, Erasure
@@ -79,6 +80,7 @@ def erase_person(*, user: User, actor: User | None, note: bool = True) -> Person
     names = _names(user)
     key_sha256 = hashlib.sha256(user.pseudonym_key.encode()).hexdigest()
     responses = _erase_texts(user)
+    _erase_decisions(user)
     counts = _erase_answers(user)
     _erase_account(user)
     _scrub_audit(names)
@@ -146,6 +148,15 @@ def _erase_answers(user: User) -> dict[str, int]:
     queue.recount(items)
     queue.refill(items)
     return {"submissions": submissions, "answers": answers, "drafts": drafts}
+
+
+def _erase_decisions(user: User) -> None:
+    """Decisions in the person's words stay as empty rows, so that what superseded them still does; items are open again."""
+    AnswerError.objects.filter(submission__labeler=user).delete()
+    emptied = Adjudication.objects.filter(Q(chosen__labeler=user) | Q(reviewer=user))
+    items = sorted(set(emptied.values_list("item_id", flat=True)))
+    Recount.objects.bulk_create(Recount(item_id=item_id) for item_id in items)
+    emptied.update(answers=[], reason="", chosen=None)
 
 
 def _delete_submissions(user: User) -> int:

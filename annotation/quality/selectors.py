@@ -59,16 +59,6 @@ class Consensus:
 
 
 @dataclass(frozen=True)
-class Disputed:
-    """An item on which labelers differ; `spread` is the largest mean distance over its questions."""
-
-    item_id: int
-    spread: float
-    question: str
-    answers: int
-
-
-@dataclass(frozen=True)
 class LabelerReport:
     """One labeler in one campaign. `closeness` is 1 - mean distance to what others said about the same things."""
 
@@ -141,26 +131,6 @@ def consensus(item: Item, *, kinds: Sequence[str] = PEOPLE) -> list[Consensus]:
             )
         )
     return found
-
-
-def most_disputed(campaign: Campaign, *, limit: int = 50, kinds: Sequence[str] = PEOPLE) -> list[Disputed]:
-    """Items with at least two answers, those with the widest differences first."""
-    groups: dict[int, dict[tuple[str, int | None], list[_Said]]] = defaultdict(lambda: defaultdict(list))
-    for said in _answers(campaign, kinds, at_least=2):
-        groups[said.item_id][said.question, said.target].append(said)
-    disputed = []
-    for item_id, questions in groups.items():
-        widest = max(
-            (
-                (_spread(answers[0].type, [said.payload for said in answers]) or 0.0, question, len(answers))
-                for (question, _target), answers in questions.items()
-                if len(answers) > 1
-            ),
-            default=None,
-        )
-        if widest and widest[0] > 0:
-            disputed.append(Disputed(item_id, widest[0], widest[1], widest[2]))
-    return sorted(disputed, key=lambda d: (-d.spread, d.item_id))[:limit]
 
 
 def labeler_reports(campaign: Campaign) -> list[LabelerReport]:

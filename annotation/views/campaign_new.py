@@ -83,11 +83,36 @@ class SettingsPageForm(forms.Form):
             "Why labelers' answers may be processed. Consent is rarely free where people are paid to label."
         ),
     )  # fmt: skip
+    extra_below = forms.FloatField(
+        label=gettext_lazy("Another answer where agreement is below"), required=False, min_value=0.01, max_value=1,
+        widget=forms.NumberInput(attrs={"step": "0.01", "placeholder": "0.7"}),
+        help_text=gettext_lazy(
+            "1 is unanimity, 0 the opposite. An item that is complete and below it gets one place more. Empty: never."
+        ),
+    )  # fmt: skip
+    extra_up_to = forms.IntegerField(
+        label=gettext_lazy("At most so many answers then"), required=False, min_value=2, max_value=100,
+        widget=forms.NumberInput(attrs={"placeholder": "5"}),
+    )  # fmt: skip
+    error_categories = forms.CharField(
+        label=gettext_lazy("Kinds of error"), required=False, widget=forms.Textarea(attrs={"rows": 5}),
+        help_text=gettext_lazy(
+            "What reviewers may find wrong with an answer that they overrule, one a line. Empty: the usual ones. One "
+            "that is taken out stays where it was said."
+        ),
+    )  # fmt: skip
+    shows_errors = forms.BooleanField(
+        label=gettext_lazy("Labelers see which errors were found in their own answers"), required=False
+    )
     guidelines = forms.CharField(
         label=gettext_lazy("Guidelines"),
         help_text=gettext_lazy("Saving a change publishes a new version; each answer keeps the one it was given under."),
         required=False, strip=False, widget=forms.Textarea(attrs={"rows": 14}),
     )  # fmt: skip
+
+    def clean_error_categories(self) -> list[str]:
+        lines = self.cleaned_data["error_categories"].splitlines()
+        return [name for line in lines if (name := " ".join(line.split()))]
 
 
 @page(methods=["GET", "HEAD", "POST"])
@@ -158,6 +183,8 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         "version": campaign.version, "name": campaign.name, "overlap": campaign.overlap, "lease_s": campaign.lease_s,
         "guidelines": markdown, "data_license": campaign.data_license, "legal_basis": campaign.legal_basis,
         "hold_after": campaign.hold_after, "shows_scores": campaign.shows_scores,
+        "extra_below": campaign.extra_below, "extra_up_to": campaign.extra_up_to,
+        "error_categories": "\n".join(campaign.error_categories), "shows_errors": campaign.shows_errors,
     }  # fmt: skip
     form = SettingsPageForm(request.POST or None, initial=initial)
     status = 200

@@ -16,6 +16,7 @@ from django.utils.translation import check_for_language
 from django.utils.translation import gettext as _
 
 from annotation import access
+from annotation.adjudication.selectors import category_in_words, errors_of
 from annotation.campaigns.models import Campaign
 from annotation.campaigns.selectors import campaign_progress, labeler_progress, own_answers_per_day
 from annotation.ledger.selectors import own_balance
@@ -80,6 +81,10 @@ def my_work(request: HttpRequest) -> HttpResponse:
             "mine": labeler_progress(user, campaign),
             "score": own_score(user, campaign) if campaign.shows_scores else None,
             "balance": own_balance(user, campaign) if campaign.currency else None,
+            "errors": [
+                (category_in_words(campaign, category), n)
+                for category, n in errors_of(user, campaign).items()
+            ],
         }
         for campaign in access.campaigns_for(user, Role.LABELER).order_by("name")
     ]
@@ -107,6 +112,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
         "active_minutes_today": sum(ms or 0 for ms in active_ms) / 60_000,
         "campaigns": campaigns,
         "is_paid": any(row["balance"] for row in campaigns),
+        "has_errors": any(row["errors"] for row in campaigns),
         "rows": rows,
         "shown": shown,
     }

@@ -16,16 +16,16 @@ from django.utils.translation import gettext_lazy
 
 from annotation import access
 from annotation.assignment.models import Flag, Skip
-from annotation.assignment.services import resolve_flag
+from annotation.assignment.services import change_item_overlap, resolve_flag
 from annotation.errors import NotFound, Refused
 from annotation.items.jsonl import Readable
 from annotation.items.models import Item
 from annotation.items.selectors import item_state, items_of, state_filter
 from annotation.items.services import import_items
-from annotation.quality.selectors import consensus
 from annotation.rendering.markdown import render_markdown
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import summaries_of
+from annotation.views.adjudication import decisions_of, spreads_of
 from annotation.views.campaigns import tab_context
 from annotation.views.contexts import letter
 from annotation.views.pages import page
@@ -112,7 +112,9 @@ def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         ],
         "prompt": [(m["role"], render_markdown(m["content"])) for m in found.prompt.messages],
         "rows": rows,
-        "consensus": consensus(found),
+        "spreads": spreads_of(found, campaign),
+        "decisions": decisions_of(found, campaign, is_admin=tab["is_admin"]),
+        "overlap_range": (max(1, found.counted), 100),
         "skips": Skip.objects.filter(assignment__item=found).select_related("assignment__labeler"),
         "flags": Flag.objects.filter(assignment__item=found).select_related("assignment__labeler"),
     }
@@ -159,6 +161,24 @@ def resolve(request: HttpRequest, slug: str, flag_id: int) -> HttpResponse:
         raise NotFound(_("There is no such report."))
     resolve_flag(actor=_user(request), flag=flag, withdraw=request.POST.get("withdraw") == "yes")
     return redirect("campaign_item", slug, flag.assignment.item_id)
+
+
+@page(methods=["POST"])
+def overlap(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
+    """One item is wanted more or less often than the others."""
+    campaign = access.campaign_for_admin(request.user, slug)
+    found = Item.objects.filter(campaign=campaign, pk=item_id).first() if item_id < 2**63 else None
+    if found is None:
+        raise NotFound(_("There is no such item in this campaign."))
+    text = request.POST.get("overlap", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+    try:
+        change_item_overlap(actor=_user(request), item=found, overlap=number)
+    except Refused as refused:
+        messages.warning(request, refused.message)
+    else:
+        messages.success(request, _("Saved."))
+    return redirect("campaign_item", slug, item_id)
 
 
 def _row(item: Item) -> dict[str, Any]:

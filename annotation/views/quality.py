@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from annotation import access
-from annotation.items.selectors import items_of
+from annotation.adjudication.selectors import categories_of, category_in_words, errors_by_labeler, queue_of
 from annotation.quality import selectors
 from annotation.rendering import plots
 from annotation.views.campaigns import tab_context
@@ -20,8 +20,9 @@ DISPUTED = 20
 def quality(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = access.campaign_for_overseer(request.user, slug)
     agreement = selectors.agreement(campaign)
-    disputed = selectors.most_disputed(campaign, limit=DISPUTED)
-    items = items_of(campaign).in_bulk([d.item_id for d in disputed])
+    disputed = queue_of(campaign, by="disagreement")[:DISPUTED]
+    errors, offered = errors_by_labeler(campaign), categories_of(campaign)
+    found = sorted({c for e in errors for c in e.counts}, key=lambda c: (c not in offered, c))
     titles = {row.question: row.label for row in agreement}
     tab = tab_context(request, campaign, "quality")
     reports = selectors.labeler_reports(campaign)
@@ -37,10 +38,18 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
             {"report": r, "who": r.user.username if tab["is_admin"] else r.user.pseudonym(campaign.pk)}
             for r in reports
         ],
-        "disputed": [
-            {"row": d, "item": items[d.item_id], "question": titles.get(d.question, d.question)}
-            for d in disputed
-            if d.item_id in items
+        "disputed": [{"row": d, "question": titles.get(d.question, d.question)} for d in disputed],
+        "errors": [
+            {
+                "who": e.labeler.username if tab["is_admin"] else e.labeler.pseudonym(campaign.pk),
+                "overruled": e.overruled,
+                "counts": [e.counts.get(category, 0) for category in found],
+            }
+            for e in errors
+        ],
+        "error_names": [
+            {"words": category_in_words(campaign, category), "is_gone": category not in offered}
+            for category in found
         ],
     }
     return render(request, "campaigns/quality.html", context)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
+from annotation.adjudication.services import adjudicate, compare_answers
+from annotation.assignment.selectors import screen_for
+from annotation.assignment.services import assign_item, change_item_overlap
 from annotation.campaigns.services import publish_guidelines
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.ledger.services import set_terms
-from tests.cast import Cast, make_campaign
+from annotation.people.models import User
+from annotation.submissions.models import Submission
+from annotation.submissions.services import submit
+from feedback_types import registry
+from feedback_types.base import Answer
+from tests.cast import Cast, answer, make_campaign, make_labelers
 
 GUIDELINES = """## What we ask
 
@@ -103,3 +112,44 @@ def make_scene(cast: Cast, **fields: Any) -> Any:
         actor=cast.adam, campaign=campaign, version=campaign.version, currency="EUR", pay_per="answer", rate="0.12",
         budget="20", pays_late=True,
     )  # fmt: skip
+
+
+def dispute(campaign: Any, admin: Any, reviewer: Any) -> None:
+    """Two people differ on the scene's first two items; the reviewer has settled the first."""
+    settled, other = campaign.items.order_by("pk")[:2]
+    for item in (settled, other):
+        change_item_overlap(actor=admin, item=item, overlap=4)
+        for n, person in enumerate(campaign_judges(campaign)):
+            lease = assign_item(actor=admin, campaign=campaign, item_id=item.pk, labeler=person)
+            likes_shorter = len(screen_for(lease).responses[0].text) < len(
+                screen_for(lease).responses[1].text
+            )
+            strength = 3 if likes_shorter == (n == 0) else -3
+            better = registry.get("comparison").load(
+                {
+                    "items": lease.response_order,
+                    "ranks": [1, 2] if strength > 0 else [2, 1],
+                    "strength": strength,
+                }
+            )
+            rest = [a for a in answer(lease, seed=n) if a.question != "better"]
+            submit(
+                labeler=person, assignment_id=lease.pk, idempotency_key=uuid.uuid4(),
+                answers=[Answer("better", None, better), *rest],
+            )  # fmt: skip
+    compare_answers()
+    first, second = Submission.objects.filter(item=settled, labeler__username__startswith="judge").order_by(
+        "pk"
+    )
+    settled.campaign = campaign
+    adjudicate(
+        reviewer=reviewer, item=settled, act="choose", chosen=second.pk, errors={first.pk: "style"},
+        reason="It says what to do, in order; the other is vague and tells people to take more and more.",
+        idempotency_key=uuid.uuid4(),
+    )  # fmt: skip
+
+
+def campaign_judges(campaign: Any) -> list[Any]:
+    """Two labelers who always differ."""
+    known = list(User.objects.filter(username__startswith="judge").order_by("pk"))
+    return known or make_labelers(campaign, 2, "judge")

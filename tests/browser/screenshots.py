@@ -56,6 +56,11 @@ PAGES = (
     Page("admin", "endpoint_new"),
     Page("reviewer", "home"),
     Page("reviewer", "campaign_quality", ("campaign",)),
+    Page("reviewer", "campaign_review", ("campaign",)),
+    Page("reviewer", "campaign_review_item", ("campaign", "item")),
+    Page("reviewer", "campaign_review_blind", ("campaign", "item")),
+    Page("reviewer", "campaign_review_write", ("campaign", "item")),
+    Page("admin", "campaign_item", ("campaign", "settled")),
     Page("researcher", "home"),
     Page("researcher", "data"),
     Page("researcher", "new_snapshot", ("campaign",)),
@@ -76,8 +81,8 @@ def addresses(arguments: dict[str, str]) -> list[tuple[Page, str]]:
             continue  # about something that is not there
         try:
             found.append((page, reverse(page.name, args=[arguments[a] for a in page.arguments])))
-        except NoReverseMatch:
-            continue  # a page of a part that is not installed
+        except (NoReverseMatch, KeyError):
+            continue  # a page of a part that is not installed, or of a thing that is not there
     return found
 
 
@@ -112,7 +117,7 @@ def take_all(
                 for page, address in pages:
                     shown.goto(address, wait_until="load")
                     shown.wait_for_timeout(150)
-                    is_screen = page.name.startswith("label")
+                    is_screen = page.name.startswith("label") or page.name.endswith(("_blind", "_write"))
                     target = out / f"{role}-{page.name}-{width}-{theme}.png"
                     shown.screenshot(path=str(target), full_page=not is_screen)
                 context.close()

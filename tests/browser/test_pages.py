@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from annotation.adjudication.models import Adjudication
+from annotation.adjudication.selectors import queue_of
 from annotation.assignment.services import lease_next
 from annotation.people.services import create_sign_in_link, invite
 from annotation.webhooks.services import create_webhook
-from tests.browser.scene import make_scene
+from tests.browser.scene import dispute, make_scene
 from tests.browser.screenshots import addresses, readme_picture, take_all
 from tests.cast import make_cast, send
 
@@ -31,7 +33,7 @@ def scene(site):
 
 @pytest.fixture
 def arguments(scene):
-    """What the addresses of pages name: the campaign, and a webhook of it with a log."""
+    """What the addresses of pages name: the campaign, a webhook of it with a log, an item in dispute and a settled one."""
     cast, campaign = scene
     webhook, _secret = create_webhook(
         actor=cast.adam,
@@ -48,7 +50,15 @@ def arguments(scene):
             kind="item.completed", data={}, state=state, status=status, failure=failure, attempts=2,
             duration_ms=1234, excerpt='{"error": "unknown event"}' if status == 422 else "",
         )  # fmt: skip
-    return {"campaign": campaign.slug, "webhook": str(webhook.pk)}
+    dispute(campaign, cast.adam, cast.rita)
+    settled = Adjudication.objects.get(campaign=campaign).item_id
+    (disputed,) = queue_of(campaign)
+    return {
+        "campaign": campaign.slug,
+        "webhook": str(webhook.pk),
+        "item": str(disputed.item_id),
+        "settled": str(settled),
+    }
 
 
 def axe_finds(page) -> list[str]:

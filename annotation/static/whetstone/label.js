@@ -633,6 +633,7 @@
 
   let screenElement;
   let isPreview = false;
+  let isReview = false; // a reviewer's decision: sent as a plain form, with nothing prepared or kept here
   let current = null; // on the screen
   let prepared = null; // the next one, not in the document
   let previous = null; // the one sent before, for undo
@@ -701,7 +702,7 @@
   function send() {
     const screen = current;
     if (!screen || performance.now() - screen.shownAt < 250) return; // the second half of a double press
-    if (isPreview) return void toast(gettext("This is a preview; nothing is sent."));
+    if (isPreview && !isReview) return void toast(gettext("This is a preview; nothing is sent."));
     const open = screen.questions.find((q) => q.required && !q.answered());
     if (open) {
       open.element.classList.add("needs-answer");
@@ -710,6 +711,13 @@
       return void toast(gettext("This question still needs an answer."), { tone: "warn" });
     }
     for (const q of screen.questions) q.widget.timing?.();
+    if (isReview) {
+      const reason = screen.form.elements.namedItem("reason");
+      if (reason.value.trim()) return screen.form.submit();
+      reason.focus();
+      announce(gettext("Say why; a sentence is enough."));
+      return void toast(gettext("Say why; a sentence is enough."), { tone: "warn" });
+    }
     clearTimeout(screen.draftTimer);
     leave(screen, "submit", screen.form.getAttribute("action"));
     if (!screen.isRevision) {
@@ -1110,7 +1118,8 @@
     screenElement = document.getElementById("screen");
     if (!screenElement) return;
     const data = screenElement.dataset;
-    isPreview = data.mode === "preview";
+    isReview = data.mode === "review";
+    isPreview = isReview || data.mode === "preview";
     place = `whetstone.${data.user}.${data.campaign}`;
     const form = screenElement.querySelector("form.item");
     if (!form) return;

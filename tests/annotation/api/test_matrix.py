@@ -10,6 +10,7 @@ import uuid
 import pytest
 from django.urls import get_resolver
 
+from annotation.adjudication.models import Adjudication
 from annotation.assignment.services import lease_next
 from annotation.campaigns.services import change_campaign
 from annotation.endpoints.models import Endpoint
@@ -65,6 +66,10 @@ def overseers(status: int) -> dict[str, int]:
     return {**everybody(status), "labeler": 403}
 
 
+def reviewers(status: int) -> dict[str, int]:
+    return {**overseers(status), "researcher": 403}
+
+
 def labelers(status: int) -> dict[str, int]:
     return {"labeler": status, "reviewer": 403, "admin": 403, "researcher": 403, "superuser": 403, **OUTSIDE}
 
@@ -100,6 +105,11 @@ EXPECTED = {
     ("agreement", "get"): (overseers(200), None),
     ("items", "get"): (overseers(200), None),
     ("items-import", "post"): (admins(201), lambda world: JSONL),
+    ("item", "get"): (overseers(200), None),
+    ("item", "patch"): (admins(200), lambda world: {"overlap": 3}),
+    ("disagreements", "get"): (reviewers(200), None),
+    ("adjudications", "get"): (reviewers(200), None),
+    ("adjudications", "post"): (reviewers(201), lambda world: world.decision()),
     ("item-assign", "post"): (admins(201), lambda world: {"labeler": world.free_labeler()}),
     ("invitations", "get"): (admins(200), None),
     ("invitations", "post"): (admins(201), lambda world: {"role": "labeler", "max_uses": 3, "days": 7}),
@@ -197,7 +207,7 @@ class World:
             user=self.people["suspended"], role="labeler", suspended_at=campaign.created_at
         )
         campaign.memberships.create(user=self.people["disabled"], role="admin")
-        send(lease_next(labeler=cast.otto, campaign=campaign))
+        self.answered = send(lease_next(labeler=cast.otto, campaign=campaign))
         send(lease_next(labeler=cast.lena, campaign=campaign))
         self.lease = lease_next(labeler=cast.lena, campaign=campaign)
         self.invitation, _token = invite(actor=cast.adam, campaign=campaign)
@@ -225,6 +235,17 @@ class World:
         if not found.deliveries.exists():
             found.deliveries.create(kind="flag.created", data={})
         return found
+
+    def decision(self):
+        """The next one: each replaces the one before."""
+        last = Adjudication.objects.order_by("-id").first()
+        return {
+            "act": "choose",
+            "chosen": str(self.answered.pk),
+            "reason": "Because.",
+            "idempotency_key": str(uuid.uuid4()),
+            "seen": last and last.pk,
+        }
 
     def version(self) -> int:
         self.campaign.refresh_from_db()
@@ -291,6 +312,8 @@ class World:
             "items-import": "items/import/",
             "item-assign": f"items/{self.lease.item_id}/assign/",
             "invitation": f"invitations/{self.invitation.pk}/",
+            "item": f"items/{self.answered.item_id}/",
+            "adjudications": f"items/{self.answered.item_id}/adjudications/",
         }.get(route, f"{route}/")
         return f"campaigns/{self.campaign.slug}/{tail}"
 

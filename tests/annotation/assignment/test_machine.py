@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from annotation.adjudication.services import compare_answers
 from annotation.assignment import services
 from annotation.assignment.models import Assignment, Flag, LabelerCursor
 from annotation.campaigns.models import Campaign
@@ -34,6 +35,7 @@ from annotation.submissions.services import submit
 from tests.cast import Cast, answer, make_campaign, make_user
 
 LABELERS = 4
+UP_TO = 3  # answers of an item on which labelers differ
 who = st.integers(0, LABELERS - 1)
 
 
@@ -45,6 +47,7 @@ class Model:
         self.counted = 0
         self.leased: set[int] = set()
         self.gone: set[int] = set()  # answered or skipped it
+        self.is_own = False  # an overlap of its own
         self.withdrawn = False
         self.reporters: set[int] = set()  # of harmful content, not looked at yet
 
@@ -73,6 +76,8 @@ ACTS = {  # name: how often, and what must not be empty
     "suspend": (1, "leases"),
     "add": (1, ""),
     "change_overlap": (2, ""),
+    "change_one_overlap": (1, ""),
+    "compare": (2, ""),
     "move": (1, ""),
     "withdraw": (1, ""),
     "upkeep": (1, ""),
@@ -102,6 +107,8 @@ class QueueMachine(RuleBasedStateMachine):
             for name in SEQUENCES:
                 cursor.execute("SELECT setval(%s, 1000001)", [f"annotation_{name}_seq"])
         self.campaign = make_campaign(self.cast, items=0, overlap=overlap)
+        Campaign.objects.update(extra_below=1.0, extra_up_to=UP_TO)
+        self.campaign.refresh_from_db()
         self.items: dict[int, Model] = {}
         self.leases: dict[int, tuple[int, int]] = {}  # assignment -> labeler, item
         self.expired: dict[int, tuple[int, int]] = {}
@@ -260,7 +267,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def change_overlap(self, data):
         overlap = data.draw(st.integers(1, 4))
-        most = max((model.counted for model in self.items.values()), default=0)
+        most = max((model.counted for model in self.items.values() if not model.is_own), default=0)
         current = Campaign.objects.get(pk=self.campaign.pk)
         try:
             change_campaign(
@@ -269,11 +276,36 @@ class QueueMachine(RuleBasedStateMachine):
         except Conflict as refused:
             assert most > overlap and refused.extra == {"counted": most}
             return
-        assert most <= overlap
-        self.overlap = overlap
-        for model in self.items.values():
-            model.overlap = overlap
+        if overlap != current.overlap:  # else nothing was changed
+            assert most <= overlap
+            self.overlap = overlap
+            for model in self.items.values():
+                if model.overlap < overlap or not model.is_own:
+                    model.overlap, model.is_own = overlap, False
         self.campaign.refresh_from_db()
+
+    def change_one_overlap(self, data):
+        item_id, overlap = data.draw(st.sampled_from(sorted(self.items))), data.draw(st.integers(1, 4))
+        model, item = self.items[item_id], Item.objects.get(pk=item_id)
+        try:
+            services.change_item_overlap(actor=self.cast.adam, item=item, overlap=overlap)
+        except Conflict as refused:
+            assert model.counted > overlap and refused.extra == {"counted": model.counted}
+            return
+        assert model.counted <= overlap
+        if overlap != model.overlap:
+            model.overlap, model.is_own = overlap, True
+
+    def compare(self, data):
+        """Whoever is complete, below the limit, in the queue, and not unanimous gets one place more."""
+        compare_answers()
+        for item in Item.objects.filter(campaign=self.campaign).select_related("disagreement"):
+            model = self.items[item.pk]
+            if item.overlap != model.overlap:
+                assert item.overlap == model.overlap + 1 <= UP_TO and model.counted == model.overlap
+                assert not model.withdrawn and not model.reporters and self.campaign.state != "closed"
+                assert item.disagreement.spread > 0 and item.has_own_overlap
+                model.overlap, model.is_own = item.overlap, True
 
     def move(self, data):
         acts = {

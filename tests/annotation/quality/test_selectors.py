@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+from annotation.adjudication.selectors import queue_of
+from annotation.adjudication.services import compare_answers
 from annotation.assignment.selectors import questions_for
 from annotation.assignment.services import lease_next, skip
 from annotation.items.models import Item
@@ -52,7 +54,8 @@ def test_agreement_by_hand(cast):
     assert (found.question, found.type, found.units, found.answers) == ("grade", "critique", 8, 16)
     assert found.alpha == pytest.approx(0.5)
     assert found.low <= 0.5 <= found.high
-    (disputed,) = selectors.most_disputed(campaign)
+    compare_answers()
+    (disputed,) = queue_of(campaign)
     assert Item.objects.get(pk=disputed.item_id).prompt.messages[0]["content"] == "Question 3?"
     item = Item.objects.get(prompt__messages__0__content="Question 0?")
     said = selectors.consensus(item)

@@ -73,6 +73,10 @@ def overseers(status: int) -> Expected:
     return only(status, "reviewer", "admin", "researcher")
 
 
+def reviewers(status: int) -> Expected:
+    return only(status, "reviewer", "admin")
+
+
 def researchers(status: int) -> Expected:
     return only(status, "admin", "researcher")
 
@@ -126,6 +130,11 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "campaign_items": (overseers(200), None, {}),
     "campaign_import": (None, admins(302), {}),
     "campaign_item": (overseers(200), None, {}),
+    "campaign_item_overlap": (None, admins(302), {"overlap": "3"}),
+    "campaign_review": (reviewers(200), None, {}),
+    "campaign_review_item": (reviewers(200), reviewers(422), {"reason": ""}),
+    "campaign_review_blind": (reviewers(200), reviewers(422), {}),
+    "campaign_review_write": (reviewers(200), reviewers(422), {}),
     "campaign_flag": (None, admins(302), {"withdraw": "yes"}),
     "campaign_live": (admins(200), admins(422), {"source": "nobody"}),
     "campaign_candidates": (admins(200), admins(409), {"n": "2"}),  # no policy is live
