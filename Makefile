@@ -51,6 +51,7 @@ check: $(VENV)/ok
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file clients/python/pyproject.toml clients/python/whetstone_client
 	$(BIN)/lint-imports --no-logo
 	@echo "check --deploy, as in production"
 	@WHETSTONE_HTTPS=1 WHETSTONE_DEBUG=0 WHETSTONE_ALLOWED_HOSTS=whetstone.example.org \

@@ -40,6 +40,16 @@ urlpatterns = [
     path("api/runs/<uuid:run_id>/cancel/", runs.CancelRun.as_view(), name="api-run-cancel"),
     path("api/runs/<uuid:run_id>/resume/", runs.ResumeRun.as_view(), name="api-run-resume"),
     path("api/campaigns/<slug:slug>/checkpoints/", rounds.Checkpoints.as_view(), name="api-checkpoints"),
+    path(
+        "api/campaigns/<slug:slug>/checkpoints/<int:checkpoint_id>/promote/",
+        rounds.Promote.as_view(),
+        name="api-checkpoint-promote",
+    ),
+    path(
+        "api/campaigns/<slug:slug>/checkpoints/undo/",
+        rounds.UndoPromotion.as_view(),
+        name="api-promotion-undo",
+    ),
     path("api/campaigns/<slug:slug>/rounds/", rounds.Rounds.as_view(), name="api-rounds"),
     path("api/campaigns/<slug:slug>/rounds/<int:number>/", rounds.OneRound.as_view(), name="api-round"),
     path(

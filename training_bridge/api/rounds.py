@@ -36,6 +36,33 @@ class Checkpoints(ApiView):
         return self.page(request, found, checkpoint_json)
 
 
+class Promote(ApiView):
+    scope = "research"
+
+    @extend_schema(
+        operation_id="checkpoint_promote", request=None, responses=CheckpointSchema, tags=["models"]
+    )
+    def post(self, request: Request, slug: str, checkpoint_id: int) -> Response:
+        """Makes a policy the live one of a campaign. 409 if it is live already."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        self.body(request)
+        found = selectors.checkpoint_for(request.user, checkpoint_id)
+        services.promote(campaign=campaign, policy=found, actor=user_of(request))
+        return Response(checkpoint_json(found))
+
+
+class UndoPromotion(ApiView):
+    scope = "research"
+
+    @extend_schema(operation_id="promotion_undo", request=None, responses=CheckpointSchema, tags=["models"])
+    def post(self, request: Request, slug: str) -> Response:
+        """Goes back to the policy that was live before, which it answers with. 409 if there was none."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        self.body(request)
+        promotion = services.undo_promotion(campaign=campaign, actor=user_of(request))
+        return Response(checkpoint_json(promotion.policy))
+
+
 class Rounds(ApiView):
     scope = "read"
 
