@@ -54,6 +54,11 @@ KEPT_CHECKPOINTS = (
     2  # the newest may be cut short by a full disk or a power cut; the one before it is the way back
 )
 
+# How the end of a disk, of a quota, or of what one file may hold is told: by the system, by safetensors (its number) and by
+# torch (without); and how torch tells the end of a CPU's memory.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_WRITTEN, NO_MEMORY = "PytorchStreamWriter failed", "can't allocate memory"
+
 FIRST_PROCESS_S = 60  # that the others wait for the first one's config.json
 
 # Set before the libraries that read them are imported. A variable that is already set wins.
@@ -64,6 +69,10 @@ ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "warning",
 }
+
+# Set whatever was set before. accelerate's launcher would have the first process alone read the weights of a model that is
+# to be spread over processes (FSDP); here each reads them, for what is measured before the training.
+OVERRIDDEN = {"FSDP_CPU_RAM_EFFICIENT_LOADING": "false"}
 
 
 class Problem(Exception):
@@ -190,10 +199,10 @@ class RunDirectory:
             if manifest is not None:
                 write_json(temporary / "manifest.json", {**manifest, "files": hashes(temporary)})
             sync_tree(temporary)
-        except OSError as error:
+        except Exception as error:
             shutil.rmtree(temporary, ignore_errors=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise no_space(target.parent, need_bytes) from error
+            if problem := mendable(error, target.parent):
+                raise problem from error
             raise
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -208,6 +217,7 @@ def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] |
     """Run one program in the directory named on the command line; returns the exit code."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ.update(OVERRIDDEN)
     try:
         run = RunDirectory(directory_of(program, argv))
     except Problem as problem:
@@ -234,22 +244,15 @@ def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] |
         return STOPPED
     except Problem as problem:
         return fail(run, problem)
-    except MemoryError:
-        return fail(run, out_of_memory("memory"))
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return fail(run, no_space(run.path, 0))
-        log.error("%s", traceback.format_exc())
-        return FAULT
     except Exception as error:  # the last line of defence: written to the log, told by the exit code
-        if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
-            return fail(run, out_of_memory("memory on the GPU"))
+        if cause := mendable(error, run.path):
+            return fail(run, cause)
         log.error("%s", traceback.format_exc())
         return FAULT
     finally:
         signal.signal(signal.SIGTERM, before)
         if run.writes:
-            write_json(run.path / "machine.json", meter.read())
+            leave(run.path / "machine.json", meter.read())
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
@@ -307,8 +310,34 @@ def speak_plainly() -> None:
 def fail(run: RunDirectory, problem: Problem) -> int:
     log.error("%s %s", problem.error, problem.advice)
     if run.writes:
-        write_json(run.path / "failure.json", {"error": problem.error, "advice": problem.advice})
+        leave(run.path / "failure.json", {"error": problem.error, "advice": problem.advice})
     return PROBLEM
+
+
+def leave(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a last word; where not even that fits on the disk, the log has it."""
+    try:
+        write_json(path, value)
+    except OSError as error:
+        log.error("%s could not be written: %s", path.name, error)
+
+
+def mendable(error: Exception, folder: Path) -> Problem | None:
+    """What a person can do about an error of the machine, however a library words it; None for a fault of ours.
+
+    torch says by a RuntimeError that the memory of a CPU, or the disk below a checkpoint, is used up; safetensors has an
+    error of its own. Nothing here imports either.
+    """
+    said = str(error)
+    if type(error).__name__ == "OutOfMemoryError":
+        return out_of_memory("memory on the GPU")
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY in said):
+        return out_of_memory("memory")
+    if isinstance(error, OSError):
+        return no_space(folder, 0) if error.errno in NO_SPACE else None
+    if any(f"(os error {number})" in said for number in NO_SPACE) or NOT_WRITTEN in said:
+        return no_space(folder, 0)
+    return None
 
 
 def out_of_memory(what: str) -> Problem:

@@ -82,6 +82,8 @@ class Attempt:
         self.directory = run.directory / f"attempt-{claim.attempt}"
         self.follower = Follower(self.directory, run)
         self.asked_to_stop_at: float | None = None
+        self.heard_at = 0.0
+        self.is_hung = False
 
     def go(self) -> None:
         try:
@@ -171,6 +173,7 @@ class Attempt:
             )
         try:
             written = 0.0
+            self.heard_at = time.monotonic()
             while process.poll() is None:
                 time.sleep(POLL_S)
                 if self.claim.is_lost.is_set():
@@ -179,8 +182,10 @@ class Attempt:
                 if now - written >= WRITE_S:
                     written = now
                     if self.follower.read():
+                        self.heard_at = now
                         self.claim.write(**self.follower.fields())
                     self.stop_if_asked(process, now)
+                    self.stop_if_silent(process, now)
             return process.wait()
         finally:
             _kill(process)
@@ -197,6 +202,13 @@ class Attempt:
             self.asked_to_stop_at = now
             process.send_signal(signal.SIGTERM)
         elif now - self.asked_to_stop_at > settings.RUN_STOP_GRACE_S:
+            _kill(process)
+
+    def stop_if_silent(self, process: subprocess.Popen[bytes], now: float) -> None:
+        """A program that told and printed nothing for RUN_HANG_S is killed: it may be waiting for something for good."""
+        silent = settings.RUN_HANG_S and now - self.heard_at > settings.RUN_HANG_S
+        if silent and self.asked_to_stop_at is None:
+            self.is_hung = True
             _kill(process)
 
     # After
@@ -269,13 +281,17 @@ class Attempt:
 
     def record_crash(self, code: int) -> None:
         how = _("killed by signal %(n)d") % {"n": -code} if code < 0 else _("exit code %(n)d") % {"n": code}
+        if self.is_hung:
+            how = _("it told nothing for %(n)d s and was killed") % {"n": settings.RUN_HANG_S}
         lines = self.follower.log_tail.strip().splitlines()
         error = _("The program ended unexpectedly: %(how)s.") % {"how": how} + (
             f" {lines[-1][:500]}" if lines else ""
         )
         if self.claim.attempt >= self.run.max_attempts:
             advice = _("It was tried %(n)d times; its log says more.") % {"n": self.claim.attempt}
-            if code == -signal.SIGKILL:
+            if self.is_hung:
+                advice += " " + _("If its steps take longer than that, raise WHETSTONE_RUN_HANG_S.")
+            elif code == -signal.SIGKILL:
                 advice += " " + _("Signal 9 is what the system sends when memory runs out: make it smaller.")
             runs.finish_run(self.claim, status=Run.Status.FAILED, error=error, advice=advice)
         else:

@@ -59,6 +59,9 @@ RUN_HEARTBEAT_S = envint("WHETSTONE_RUN_HEARTBEAT_S", 15, low=1, high=600)
 RUN_STALE_S = envint("WHETSTONE_RUN_STALE_S", 120, low=2, high=3600)
 RUN_RESEND_S = envint("WHETSTONE_RUN_RESEND_S", 60, low=1, high=3600)  # a queued one wakes a worker again
 RUN_STOP_GRACE_S = envint("WHETSTONE_RUN_STOP_GRACE_S", 45, low=1, high=600)  # to save after SIGTERM
+RUN_HANG_S = envint(
+    "WHETSTONE_RUN_HANG_S", 21_600, low=0, high=604_800
+)  # a program that tells nothing; 0: for ever
 RUN_SWEEP_S = envint("WHETSTONE_RUN_SWEEP_S", 15, low=1, high=600)
 RUN_METHODS = [
     "training_bridge.methods",

@@ -132,6 +132,13 @@ def test_a_poison_job_stops_after_three_attempts(fault: str, how: str) -> None:
     assert [p["step"] for p in run.curve] == [1, 2, 3]
 
 
+def test_a_program_that_hangs_is_killed_though_its_worker_lives(settings: Any) -> None:
+    settings.RUN_HANG_S = 1
+    run = execute(start(World(n_prompts=0), fault="hang", steps=2, max_attempts=1))
+    assert run.status == "failed" and "it told nothing for 1 s and was killed" in run.error
+    assert "WHETSTONE_RUN_HANG_S" in run.advice
+
+
 def test_a_message_that_comes_twice_runs_once() -> None:
     run = execute(start(World(n_prompts=0), steps=2))
     execute(run)

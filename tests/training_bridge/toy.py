@@ -20,7 +20,7 @@ class ToyParameters(BaseModel):
 
     steps: int = Field(3, ge=1, le=1000, title="Steps", description="How far to count.")
     step_s: float = Field(0.0, ge=0, le=60, title="Seconds a step", description="How long each takes.")
-    fault: Literal["none", "kill", "exit", "raise", "problem", "deaf", "pickle"] = Field(
+    fault: Literal["none", "kill", "exit", "raise", "problem", "deaf", "pickle", "hang"] = Field(
         "none", title="Fault", description="What goes wrong."
     )
     need: int = Field(0, ge=0, title="Answers needed", description="Refused with fewer.")
@@ -55,6 +55,8 @@ def count(run: Any) -> dict[str, Any]:
             os.kill(os.getpid(), 9)
         elif fault == "exit":
             os._exit(7)
+        elif fault == "hang":
+            time.sleep(600)
         elif fault == "raise":
             raise RuntimeError("the toy broke")
         elif fault == "problem":

@@ -63,5 +63,17 @@ def enough_judged(parameters: Any, inputs: Inputs) -> Iterator[str]:
         ) % {"need": parameters.min_rows, "judged": judged, "pairs": preferences}
 
 
+def enough_prompts(inputs: Inputs, need: int) -> Iterator[str]:
+    """Prompts to answer. How many of them are on the training side and leave room for an answer the program checks."""
+    if inputs.snapshot is None or inputs.snapshot.manifest is None:
+        return
+    have = inputs.snapshot.manifest["counts"]["prompts"]
+    if have < need:
+        yield _("Not enough data: need %(need)d prompts to answer, have %(have)d.") % {
+            "need": need,
+            "have": have,
+        }
+
+
 def _counts(how: str, others: int) -> bool:
     return how == "always" or (how == "without_others" and not others)

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy
 from training_bridge.methods.attributes import Attributes
 from training_bridge.methods.base import Inputs, Method, Preset
 from training_bridge.methods.presets import USUAL
-from training_bridge.methods.rewarded import a_reward, write_stated_reward
 from training_bridge.methods.rewarded import attributes as of_reward
+from training_bridge.methods.rewarded import in_turns, write_stated_reward
 from training_bridge.policy.config import OnlineDPOParameters
 
 
@@ -60,6 +60,6 @@ method = Method(
         schedule="iterated",
     ),
     derive=attributes,
-    check=a_reward,
+    check=in_turns,
     write_inputs=write_stated_reward,
 )

@@ -18,7 +18,7 @@ from training_bridge.policy.ppo.config import PPOParameters
 
 
 def check(parameters: Any, inputs: Inputs) -> Iterator[str]:
-    yield from rewarded.a_reward(parameters, inputs)
+    yield from rewarded.in_turns(parameters, inputs)
     if parameters.token_rewards and (
         parameters.reward or parameters.stated_reward or not inputs.reward_model
     ):

@@ -15,6 +15,7 @@ from annotation.submissions.models import Feedback
 from annotation.submissions.stated import reward_of
 from training_bridge.methods.attributes import Attributes, feedback_behind
 from training_bridge.methods.base import Inputs
+from training_bridge.methods.needs import enough_prompts
 from training_bridge.models import Run, Snapshot
 from training_bridge.policy.config import RewardedParameters
 
@@ -35,6 +36,18 @@ def a_reward(parameters: Any, inputs: Inputs) -> Iterator[str]:
         yield _("A reward is needed: choose a reward model, or name a reward function in the settings.")
     if parameters.stated_reward and stated_row(parameters.stated_reward, inputs.snapshot) is None:
         yield _("Feedback %(n)d states no reward in this campaign.") % {"n": parameters.stated_reward}
+
+
+def step_by_step(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    """A reward, and as many prompts as each step answers."""
+    yield from a_reward(parameters, inputs)
+    yield from enough_prompts(inputs, parameters.prompts)
+
+
+def in_turns(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    """A reward, and something to answer; with fewer prompts than a round asks for it answers those there are."""
+    yield from a_reward(parameters, inputs)
+    yield from enough_prompts(inputs, 1)
 
 
 def stated_row(number: int, snapshot: Snapshot | None) -> Feedback | None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from training_bridge.methods.base import Inputs, Method, Preset
+from training_bridge.methods.needs import enough_prompts
 from training_bridge.methods.rewarded import USUALLY
 from training_bridge.policy.config import RFTParameters
 
@@ -17,6 +18,7 @@ from training_bridge.policy.config import RFTParameters
 def a_rule(parameters: Any, inputs: Inputs) -> Iterator[str]:
     if not parameters.rule.strip():
         yield _("There is no rule to check answers by: state one in the settings.")
+    yield from enough_prompts(inputs, parameters.prompts)
 
 
 method = Method(

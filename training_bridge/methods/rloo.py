@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy
 
 from training_bridge.methods.base import Method, Preset
 from training_bridge.methods.presets import GENTLE, USUAL
-from training_bridge.methods.rewarded import USUALLY, a_reward, attributes, write_stated_reward
+from training_bridge.methods.rewarded import USUALLY, attributes, step_by_step, write_stated_reward
 from training_bridge.policy.config import RLOOParameters
 
 method = Method(
@@ -33,6 +33,6 @@ method = Method(
     ),
     attributes=USUALLY,
     derive=attributes,
-    check=a_reward,
+    check=step_by_step,
     write_inputs=write_stated_reward,
 )

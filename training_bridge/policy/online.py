@@ -43,7 +43,8 @@ def train_online(
     settings = parameters(kind, run.config)
     reward = reward_function(run, settings)
     model, tokenizer, dtype = load_parent(run, settings)
-    prompts = prompts_of(run, settings, tokenizer, model)
+    # TRL answers the prompts of a step only where it has as many different ones, and would learn nothing without a word.
+    prompts = prompts_of(run, settings, tokenizer, model, fewest=settings.prompts)
     seed = int(run.config.get("seed") or 0)
     ask = {"n": 2, "max_tokens": settings.max_tokens, "seed": seed}
     before = held_out.answers(model, tokenizer, prompts.held_out, **ask)

@@ -122,13 +122,19 @@ class Prompts:
     left_out: int  # of those to learn on: too long
 
 
-def prompts_of(run: RunDirectory, settings: RewardedParameters, tokenizer: Any, model: Any) -> Prompts:
-    """What a policy answers to learn, and what to be looked at. Raises Problem when there is nothing to learn on."""
+def prompts_of(
+    run: RunDirectory, settings: RewardedParameters, tokenizer: Any, model: Any, *, fewest: int = 1
+) -> Prompts:
+    """What a policy answers to learn, and what to be looked at. Raises Problem when there are fewer than `fewest` to learn
+    on."""
     found = training_prompts(run)
     fit = fitting(found, tokenizer, model, settings.max_tokens)
-    if not fit:
+    if len(fit) < fewest:
+        too_long = len(found) - len(fit)
         raise Problem(
-            "There are no prompts to learn on.", 'Name a snapshot, or a file of prompts as "input".'
+            f"Not enough data: need {fewest} prompts to learn on, have {len(fit)}."
+            + (f" Left out: {too_long} that leave no room for an answer." if too_long else ""),
+            'Name a snapshot of more prompts, or a file of prompts as "input"; or answer fewer prompts a step.',
         )
     tests = fitting(held_out_prompts(run), tokenizer, model, settings.max_tokens)
     return Prompts(fit, spread_over(tests, settings.held_out), len(found) - len(fit))
