@@ -47,10 +47,12 @@ def line(
     y_label: str,
     note: str = "",
     log_x: bool = False,
+    whole_x: bool = False,
     y_range: tuple[float, float] | None = None,
     reference: float | None = None,
 ) -> SafeString:
-    """Lines with optional intervals (a band). Points that are not finite are left out; `reference` is a dashed level."""
+    """Lines with optional intervals (a band). Points that are not finite are left out; `reference` is a dashed level. With
+    `whole_x` the axis counts something, such as rounds, and has no ticks between whole numbers."""
     clean = [
         (s.name, [p for p in (Point(*p) for p in s.points) if _finite(p) and (p.x > 0 or not log_x)])
         for s in series
@@ -62,7 +64,8 @@ def line(
         [reference] if reference is not None else []
     )
     y_low, y_high = y_range or _padded(min(ys), max(ys))
-    axes = _Axes(min(p.x for p in points), max(p.x for p in points), y_low, y_high, log_x=log_x)
+    x_low, x_high = min(p.x for p in points), max(p.x for p in points)
+    axes = _Axes(x_low, x_high, y_low, y_high, log_x=log_x, whole_x=whole_x)
     parts = [axes.draw(x_label, y_label)]
     if reference is not None:
         parts.append(_path("reference", [(LEFT, axes.y(reference)), (WIDTH - RIGHT, axes.y(reference))]))
@@ -241,6 +244,7 @@ class _Axes:
     y_low: float
     y_high: float
     log_x: bool = False
+    whole_x: bool = False
     left: int = LEFT
     height: int = HEIGHT
     _x_ends: tuple[float, float] = field(init=False)
@@ -275,6 +279,8 @@ class _Axes:
         if x_ticks:
             marks = _decades(self.x_low, self.x_high) if self.log_x else ticks(self.x_low, self.x_high, 7)
             for tick in marks:
+                if self.whole_x and tick != round(tick):
+                    continue
                 parts.append(_path("axis", [(self.x(tick), floor), (self.x(tick), floor + 4)]))
                 parts.append(_text(self.x(tick), floor + 18, short(tick), "middle"))
         parts.append(_path("axis", [(self.left, floor), (WIDTH - RIGHT, floor)]))

@@ -75,6 +75,7 @@ def drawn(rows: list[dict[str, Any]]) -> list[Any]:
                 [s for s in wins if s.points],
                 title=_("Win rate of each round's new policy"),
                 x_label=_("round"),
+                whole_x=True,
                 y_label=_("share of wins, a tie counting half"),
                 y_range=(0, 1),
                 reference=0.5,
@@ -88,6 +89,7 @@ def drawn(rows: list[dict[str, Any]]) -> list[Any]:
                 [moved],
                 title=_("How far each policy moved"),
                 x_label=_("round"),
+                whole_x=True,
                 y_label=_("nats a response, from the one before"),
             )
         )

@@ -113,3 +113,10 @@ def test_row_without_an_interval_is_a_dot_and_one_without_a_value_is_left_out():
         [("a", 0.5, None, None), ("b", None, None, None)], title="T", x_label="x", x_range=(0, 1)
     )
     assert figure.count("<circle") == 1 and "whisker" not in figure and "<td class=num>–</td>" in figure
+
+
+def test_an_axis_that_counts_has_no_ticks_between_whole_numbers():
+    figure = plots.line(
+        [Series("a", [(1, 0.0), (2, 1.0)])], title="T", x_label="round", y_label="y", whole_x=True
+    )
+    assert re.findall(r'y="288.0"[^>]*>([^<]+)<', figure) == ["1", "2"]
