@@ -1,13 +1,17 @@
 """Two processes that share the work of a step: do they learn what one learns?
 
-    python -m bench two_processes            each program under torchrun with two CPU processes (gloo), some five minutes
+    python -m bench two_processes            each program with two CPU processes (gloo), some ten minutes
     python -m bench two_processes --small    fewer steps
 
-Each program runs once alone and once as `torchrun --standalone --nproc_per_node 2 -m …`, with a tiny policy, the same
-seed and the same items a step. Reported: the largest difference between the losses that both told at a step, relative to
-the loss, and between the weights of the results, relative to the largest weight. What differs is the order in which floats
-are added.
-RLOO and GRPO are left out: TRL draws the answers of each process from a stream of its own, so they are other answers.
+Each program runs once alone, once as `torchrun --standalone --nproc_per_node 2 -m …`, where each process holds all weights
+and a share of the rows, and once as `accelerate launch --use_fsdp --fsdp_version 2 --num_processes 2 -m …`, where it holds a
+part of every weight as well; with a tiny policy, the same seed and the same items a step. Reported: the largest difference
+between the losses that both told at a step, relative to the loss, and between the weights of the results, relative to the
+largest weight. What differs is the order in which floats are added.
+
+The rows are cut to whole steps: what an epoch has left over is a smaller step in one process, while for several accelerate
+fills it up with rows that were there before. RLOO and GRPO are left out: TRL draws the answers of each process from a stream
+of its own, so they are other answers.
 """
 
 from __future__ import annotations
@@ -24,6 +28,15 @@ from bench.kill_resume import PROGRAMS, TASTE, add_views, finish, prepared, star
 from bench.policy_refresh import TINY, compared
 from training_bridge.policy.environment import ENVIRONMENT
 
+STEP = 16  # rows that every program's steps divide
+LAUNCHERS = {
+    "shared": ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+    "spread": [
+        "accelerate.commands.accelerate_cli", "launch", "--use_fsdp", "--fsdp_version", "2",
+        "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP", "--num_processes", "2", "--num_machines", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+    ],
+}  # fmt: skip
 SHARED = ("reward_model.train", "policy.sft", "policy.dpo", "policy.kto", "policy.online_dpo")
 
 
@@ -37,21 +50,31 @@ def run(small: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         snapshot = compared(policy, Path(folder), TASTE, small=True)
         add_views(snapshot)
+        cut_to_whole_steps(snapshot)
         given = {"parent": str(policy), "snapshot": str(snapshot), "seed": 7}
         found = {}
         for name in SHARED:
             parameters = dict(PROGRAMS[name])
             if small and "epochs" in parameters:
                 parameters["epochs"] = 1
-            one, two = (prepared(Path(folder) / f"{name}-{n}", given, parameters) for n in ("one", "two"))
+            one = prepared(Path(folder) / f"{name}-one", given, parameters)
             finish(name, start(name, one), one)
-            finish(name, torchrun(name, two), two)
-            found[name] = differences(one, two)
+            found[name] = {}
+            for how, launcher in LAUNCHERS.items():
+                two = prepared(Path(folder) / f"{name}-{how}", given, parameters)
+                finish(name, launched(launcher, name, two), two)
+                found[name][how] = differences(one, two)
     return found
 
 
-def torchrun(name: str, folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+def cut_to_whole_steps(snapshot: Path) -> None:
+    for path in snapshot.glob("*/train.jsonl"):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[: len(lines) // STEP * STEP]))
+
+
+def launched(launcher: list[str], name: str, folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", *launcher]
     with (folder / "output.txt").open("ab") as output:
         return subprocess.Popen(
             [*command, "-m", f"training_bridge.{name}", str(folder)],

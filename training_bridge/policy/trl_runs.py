@@ -32,8 +32,10 @@ from training_bridge.policy.chat import load_policy
 from training_bridge.policy.config import LearningParameters, policy_source
 from training_bridge.policy.lineage import write_lineage
 from training_bridge.policy.logprobs import Pair, sums
+from training_bridge.policy.sharding import gathered, tell_accelerate
 from training_bridge.policy.watch import Watch
 from training_bridge.programs import Problem, RunDirectory, directory_sha256
+from training_bridge.reward_model.sharding import is_asked_for, is_spread
 
 log = logging.getLogger("whetstone")
 
@@ -62,10 +64,21 @@ METRICS = {
 }
 
 
+# What torch says where a token is to be drawn from such numbers.
+NO_PROBABILITIES = "probability tensor contains either `inf`, `nan`"
+
+
 class InRunDirectory:
     """Mixed into a TRL trainer: its checkpoints become those of the run."""
 
     run: RunDirectory
+
+    def create_accelerator_and_postprocess(self) -> None:
+        tell_accelerate()
+        super().create_accelerator_and_postprocess()  # type: ignore[misc]
+        if self.is_fsdp_enabled:  # type: ignore[attr-defined]
+            # Checkpoints of whole weights in safetensors, not of each process's part.
+            self.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")  # type: ignore[attr-defined]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)  # type: ignore[misc]
@@ -132,6 +145,11 @@ class Follow(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        if is_asked_for() and not any(map(is_spread, kwargs["model"].parameters())):
+            raise Problem(
+                "The weights are not spread over the processes, though the launcher asked for it.",
+                "Start it with accelerate launch --use_fsdp --fsdp_version 2, or without --use_fsdp.",
+            )
         if self.watch is not None and state.global_step == 0:
             self.watch.look(kwargs["model"], self.begun)
 
@@ -231,7 +249,16 @@ def train(trainer: Any, run: RunDirectory, *, resume: bool = True) -> None:
     newest = run.newest_checkpoint() if resume else None
     if newest is not None:
         log.info("Going on from %s", newest.name)
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    except RuntimeError as error:
+        if NO_PROBABILITIES not in str(error):
+            raise
+        raise Problem(
+            f"Training broke at step {trainer.state.global_step + 1}: the policy gives numbers that are none, and cannot "
+            "answer.",
+            "Lower the learning rate, or start from a policy whose weights are whole.",
+        ) from error
     run.stop_if_asked(lambda: None)  # the trainer has saved
 
 
@@ -242,7 +269,8 @@ def save_policy(
 
     Returns the model as it is after training.
     """
-    state = trainer.accelerator.get_state_dict(trainer.model) if settings.adapter == "full" else None
+    is_whole = settings.adapter == "full" and not is_asked_for()
+    state = trainer.accelerator.get_state_dict(trainer.model) if is_whole else None
     return write_policy(merged(trainer, settings), state, tokenizer, run, settings, dtype)
 
 
@@ -278,7 +306,11 @@ def write_policy(
 
 def merged(trainer: Any, settings: LearningParameters) -> Any:
     """The trained model, low-rank adapters merged into it."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    if is_asked_for():
+        fresh, _, _ = load_parent(trainer.run, settings)
+        model = gathered(trainer, fresh, settings)
+    else:
+        model = trainer.accelerator.unwrap_model(trainer.model)
     return model.merge_and_unload() if settings.adapter in ("lora", "dora") else model
 
 

@@ -130,6 +130,12 @@ class TrainParameters(Parameters):
         description="Reward heads on one network, each seeing the answers with weights of its own (a Bayesian bootstrap). "
         "The reward is their mean; how much they differ says how sure it is. 1 is a single head.",
     )
+    augment: bool = Field(
+        default=False,
+        title="Learn slips too",
+        description="ConvexDA: what was said of an answer is also learned of copies of it with slips of the pen, so that "
+        "the reward looks less at how a text is spelt. Several times the texts, and the time.",
+    )
     lora_rank: int = Field(
         default=16,
         ge=1,

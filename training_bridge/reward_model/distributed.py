@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -41,16 +41,33 @@ class Processes:
         finally:
             distributed.destroy_process_group()
 
-    def mine(self, parts: Sequence[T], sizes: Sequence[int]) -> list[T]:
-        """This process's share: the largest part goes to whoever has least so far."""
+    def shares(self, parts: Sequence[T], sizes: Sequence[int]) -> list[list[T]]:
+        """What each process works on: the largest part goes to whoever has least so far."""
         if self.count == 1:
-            return list(parts)
+            return [list(parts)]
         load = [0] * self.count
         owner = [0] * len(parts)
         for i in sorted(range(len(parts)), key=lambda i: (-sizes[i], i)):
             owner[i] = min(range(self.count), key=lambda r: (load[r], r))
             load[owner[i]] += sizes[i]
-        return [part for part, r in zip(parts, owner, strict=True) if r == self.rank]
+        return [[p for p, of in zip(parts, owner, strict=True) if of == r] for r in range(self.count)]
+
+    def every_nth(self, parts: Sequence[T]) -> list[T]:
+        """This process's share of what weighs about the same."""
+        return list(parts[self.rank :: self.count])
+
+    def dealt_out(self, ours: Sequence[T]) -> list[T]:
+        """The inverse of `every_nth`: what all processes made of their shares, in the order of the whole."""
+        if self.count == 1:
+            return list(ours)
+        everybody: list[Any] = [None] * self.count
+        distributed.all_gather_object(everybody, list(ours))
+        total = sum(map(len, everybody))
+        return [everybody[i % self.count][i // self.count] for i in range(total)]
+
+    def anybody(self, said: bool) -> bool:
+        """Whether it is so in any process."""
+        return bool(self.add_up(torch.tensor(float(said), device=self.device)))
 
     def add_up(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, in place."""

@@ -25,6 +25,8 @@ from safetensors.torch import load_file, save_file
 from feedback_types.base import Event
 from feedback_types.likelihoods import Likelihood
 from training_bridge.programs import Problem, RunDirectory, main, read_json, sha256_of, write_json
+from training_bridge.reward_model import sharding
+from training_bridge.reward_model.augment import augmented, share_weights
 from training_bridge.reward_model.config import TrainParameters, parameters, source
 from training_bridge.reward_model.data import Dataset, Pack, build
 from training_bridge.reward_model.distributed import Processes
@@ -88,7 +90,10 @@ class Trainer:
             {"params": list(self.nuisances.values()), "weight_decay": 0.0, "rate": self.nuisance_rate},
         ]
         self.groups = [g for g in self.groups if g["params"]]
-        self.optimizer = torch.optim.AdamW(self.groups, lr=self.rate, betas=BETAS, fused=True)
+        self.is_spread = any(map(sharding.is_spread, self.network.values()))
+        # torch's fused step takes no weights of which some are spread over processes and others whole.
+        how = {"foreach": False} if self.is_spread else {"fused": True}
+        self.optimizer = torch.optim.AdamW(self.groups, lr=self.rate, betas=BETAS, **how)
 
     def items_of(self, step: int) -> list[int]:
         """Items of a step, counted from 0 over all epochs."""
@@ -112,18 +117,28 @@ class Trainer:
         totals = torch.zeros(
             len(kinds) + 2, dtype=torch.float64, device=self.model.device
         )  # nats by kind, loss, centring
-        for pack in self.processes.mine(packs, sizes):
+        shares = self.processes.shares(packs, sizes)
+        mine = shares[self.processes.rank]
+        for pack in mine:
             loss, centring = self.model_loss(pack, kinds, weight, sequences, totals)
             (loss + centring).backward()
             totals[-2] += loss.detach()
             totals[-1] += centring.detach()
+        if self.is_spread:
+            # The others wait for this process's part of the weights, as often as they run a pack.
+            smallest = packs[sizes.index(min(sizes))]
+            for _ in range(max(map(len, shares)) - len(mine)):
+                (0.0 * self.model.compute(smallest.sequences, smallest.places).sum()).backward()
         prior = torch.zeros(())
         if self.processes.rank == 0 and self.nuisances:
             prior = -self.objective.log_prior() / self.total_weight
             prior.backward()
         self.processes.add_up(totals)
-        self.processes.add_up_gradients([*self.network.values(), *self.nuisances.values()])
-        norm = torch.nn.utils.clip_grad_norm_(self.network.values(), self.settings.clip)
+        self.processes.add_up_gradients(
+            [p for p in (*self.network.values(), *self.nuisances.values()) if not sharding.is_spread(p)]
+        )
+        clip = sharding.clip if self.is_spread else torch.nn.utils.clip_grad_norm_
+        norm = clip(self.network.values(), self.settings.clip)
         sums = totals.tolist()
         self.check(dict(zip(kinds, sums, strict=False)), sums[-2], norm.item())
 
@@ -200,21 +215,21 @@ class Trainer:
             "observations": len(self.data.observations),
         }
 
-    def tensors(self) -> dict[str, torch.Tensor]:
-        named = {f"network.{n}": p for n, p in self.network.items()} | {
+    def parameters(self) -> dict[str, torch.nn.Parameter]:
+        """What is trained, by its name in a checkpoint."""
+        return {f"network.{n}": p for n, p in self.network.items()} | {
             f"nuisance.{n}": p for n, p in self.nuisances.items()
         }
-        return {name: p.detach().contiguous() for name, p in named.items()}
 
     def save(self, run: RunDirectory) -> None:
-        """Write a checkpoint from which `restore` goes on as if nothing had happened."""
-        need = 3 * sum(t.numel() * t.element_size() for t in self.tensors().values())
+        """Write a checkpoint from which `restore` goes on as if nothing had happened; every process takes part."""
+        need = 3 * sum(p.numel() * p.element_size() for p in self.parameters().values())
+        tensors = {name: sharding.whole(p).contiguous() for name, p in self.parameters().items()}
+        state = sharding.whole_states(self.optimizer.state_dict())
         with run.checkpoint(self.done, need_bytes=need) as folder:
             if run.writes:
-                save_file(
-                    {name: t.cpu() for name, t in self.tensors().items()}, folder / "trainable.safetensors"
-                )
-                torch.save(self.optimizer.state_dict(), folder / "optimizer.pt")
+                save_file(tensors, folder / "trainable.safetensors")
+                torch.save(state, folder / "optimizer.pt")
                 write_json(folder / "state.json", {"step": self.done, **self.fingerprint()})
 
     def restore(self, folder: Path) -> None:
@@ -227,13 +242,14 @@ class Trainer:
             )
         stored = load_file(folder / "trainable.safetensors", device=str(self.model.device))
         with torch.no_grad():
-            for name, parameter in self.network.items():
-                parameter.copy_(stored[f"network.{name}"])
-            for name, parameter in self.nuisances.items():
-                parameter.copy_(stored[f"nuisance.{name}"])
-        self.optimizer.load_state_dict(
-            torch.load(folder / "optimizer.pt", weights_only=True, map_location=self.model.device)
-        )
+            for name, parameter in self.parameters().items():
+                parameter.copy_(sharding.part(stored[name], parameter))
+        moments = torch.load(folder / "optimizer.pt", weights_only=True, map_location=self.model.device)
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        how = [{name: group[name] for name in ("fused", "foreach")} for group in self.optimizer.param_groups]
+        self.optimizer.load_state_dict(sharding.own_states(moments, trained))
+        for group, own in zip(self.optimizer.param_groups, how, strict=True):
+            group.update(own)  # the checkpoint may be of another number of processes
         self.done = int(state["step"])
 
 
@@ -270,20 +286,27 @@ def default_rate(model: RewardModel, settings: TrainParameters) -> float:
 
 
 def observations_of(
-    events: Sequence[Event], model: RewardModel, settings: TrainParameters
+    events: Sequence[Event], model: RewardModel, settings: TrainParameters, seed: int = 0
 ) -> tuple[Dataset, dict[str, Likelihood]]:
     """The data set and the observation models that read it. Raises Problem when there is too little to learn from."""
     found = likelihoods_of(sorted({e.type for e in events}))
-    if settings.objective == "bradley_terry":
-        pairs = list(preferences(events, statistics(events)))
-        data = build(as_events(pairs), {VIEW: BradleyTerry(settings.use_margin)}, model.encoder)
-        refuse_too_little(data, settings, "preference pairs")
-        refuse_one_answer([e for p in pairs for e in p.events], found)
-        return data, {VIEW: BradleyTerry(settings.use_margin)}
-    data = build(events, found, model.encoder, correlation=settings.correlation)
-    refuse_too_little(data, settings, "usable answers")
-    refuse_one_answer([o.event for o in data.observations], found)
-    return data, found
+    readers = (
+        {VIEW: BradleyTerry(settings.use_margin)} if settings.objective == "bradley_terry" else dict(found)
+    )
+
+    def read(of: Sequence[Event]) -> Dataset:
+        if settings.objective == "bradley_terry":
+            return build(as_events(preferences(of, statistics(of))), readers, model.encoder)
+        return build(of, readers, model.encoder, correlation=settings.correlation)
+
+    data = read(events)
+    refuse_too_little(data, settings, "preference pairs" if VIEW in readers else "usable answers")
+    said = [o.event for o in data.observations]
+    refuse_one_answer([e for p in said for e in p.payload.events] if VIEW in readers else said, found)
+    if settings.augment:
+        data = read(augmented(events, model, seed))
+        share_weights(data)
+    return data, readers
 
 
 def refuse_too_little(data: Dataset, settings: TrainParameters, what: str) -> None:
@@ -334,14 +357,10 @@ def _train(run: RunDirectory, settings: TrainParameters, processes: Processes) -
 
     torch.manual_seed(seed)
     model = load(parent, settings, processes)
-    data, likelihoods = observations_of(events, model, settings)
-    for head in data.heads:
-        model.add_head(head)
-    if settings.adapter == "lora":
-        model.add_adapters(settings.lora_rank)
-    model.make_ensemble(settings.ensemble)
-    if settings.activation_checkpointing:
-        model.classifier.activation_checkpointing_enable({"use_reentrant": False})
+    data, likelihoods = observations_of(events, model, settings, seed)
+    prepare(model, data, settings)
+    if sharding.is_asked_for():
+        sharding.shard(model.body)
     joint = settings.objective == "joint"
     objective = Objective.for_observations(likelihoods, data.observations, settings, learned=joint).to(
         processes.device
@@ -360,8 +379,14 @@ def _train(run: RunDirectory, settings: TrainParameters, processes: Processes) -
     losses = follow(
         run, trainer, Watch(model, objective, held_out, settings) if settings.evaluate_epochs else None
     )
+    if trainer.is_spread:
+        tensors = {name: sharding.whole(t) for name, t in model.state_dict().items()}
     if not run.writes:
         return {}
+    if trainer.is_spread:  # one process evaluates and writes, with all of the weights
+        trainer.model = load(parent, settings, processes)
+        prepare(trainer.model, data, settings)
+        trainer.model.load_state_dict(tensors)
     return conclude(run, trainer, events, held_out, {"losses": losses, "seconds": time.monotonic() - started})
 
 
@@ -376,6 +401,17 @@ def load(parent: Path, settings: TrainParameters, processes: Processes) -> Rewar
         max_length=settings.max_length,
         share_prompts=settings.share_prompts,
     )
+
+
+def prepare(model: RewardModel, data: Dataset, settings: TrainParameters) -> None:
+    """Everything that is trained beside or inside a loaded model; random weights from torch's generator."""
+    for head in data.heads:
+        model.add_head(head)
+    if settings.adapter == "lora":
+        model.add_adapters(settings.lora_rank)
+    model.make_ensemble(settings.ensemble)
+    if settings.activation_checkpointing:
+        model.classifier.activation_checkpointing_enable({"use_reentrant": False})
 
 
 class Watch:
@@ -410,9 +446,7 @@ def follow(run: RunDirectory, trainer: Trainer, watch: Watch | None) -> list[flo
         if watch is not None and (trainer.done % trainer.per_epoch == 0 or trainer.done == trainer.steps):
             metrics |= watch.look()
         run.report(step=trainer.done, steps=trainer.steps, stage="train", metrics=metrics)
-        run.stopping = bool(
-            trainer.processes.add_up(torch.tensor(float(run.stopping), device=trainer.model.device))
-        )
+        run.stopping = trainer.processes.anybody(run.stopping)
         run.stop_if_asked(lambda: trainer.save(run))
         if trainer.done % trainer.settings.checkpoint_steps == 0 and trainer.done < trainer.steps:
             trainer.save(run)

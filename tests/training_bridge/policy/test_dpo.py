@@ -186,11 +186,22 @@ def test_numbers_that_are_none_stop_the_training(run_of, tmp_path, policy_dir):
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_of_one(run_of):
+@pytest.mark.parametrize(
+    "launch",
+    [
+        ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+        [
+            "accelerate.commands.accelerate_cli", "launch", "--use_fsdp", "--fsdp_version", "2", "--num_processes", "2",
+            "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP", "--num_machines", "1", "--mixed_precision", "no",
+            "--dynamo_backend", "no", "--main_process_port", "0",
+        ],
+    ],
+    ids=["each all weights", "each a part of the weights"],
+)  # fmt: skip
+def test_two_processes_take_the_steps_of_one(launch, run_of):
     one, two = run_of("one", epochs=1), run_of("two", epochs=1)
     dpo(one)
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = start([*launch, "-m", "training_bridge.policy.dpo", str(two.path)])
+    done = start(["-m", *launch, "-m", "training_bridge.policy.dpo", str(two.path)])
     assert done.returncode == 0, done.stderr[-2000:]
     assert losses(two) == pytest.approx(losses(one), abs=1e-5)
     ours, theirs = (load_file(run.path / "result" / "model.safetensors") for run in (two, one))

@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -155,17 +158,35 @@ def test_the_value_network_learns(run_of):
 def test_a_stopped_run_ends_as_one_that_never_stopped(run_of, adapter):
     given = {"adapter": adapter, "control": "adaptive", "target": 0.001}
     whole, stopped = run_of("whole", **given), run_of("stopped", **given)
-    ppo(whole)
+    told = ppo(whole)
     stopped.stopping = True
     with pytest.raises(Stopped):
         ppo(stopped)
-    ppo(RunDirectory(stopped.path))
+    assert ppo(RunDirectory(stopped.path))["first"] == told["first"]  # of the first attempt
     assert column(stopped, "loss") == column(whole, "loss") and column(stopped, "beta") == column(
         whole, "beta"
     )
     assert len(set(column(whole, "beta").values())) == 6  # the control moved it each time
     ours, theirs = weights(stopped), weights(whole)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one(run_of):
+    """Nine answers a step, five here and four there; whitened over all, one β for both."""
+    given = {"steps": 3, "prompts": 3, "answers": 3, "control": "adaptive", "target": 0.001, "held_out": 0}
+    one, two = run_of("one", **given), run_of("two", **given)
+    ppo(one)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "training_bridge.policy.ppo", str(two.path)]
+    done = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for name in ("loss", "value_loss", "reward", "kl", "beta", "gradient_norm"):
+        assert column(two, name) == pytest.approx(column(one, name), abs=1e-5)
+    ours, theirs = weights(two), weights(one)
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in theirs)
 
 
 def test_numbers_that_are_none_end_it_with_advice(run_of, monkeypatch):

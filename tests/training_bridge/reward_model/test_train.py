@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -375,8 +376,6 @@ def test_answers_that_all_say_the_same_are_refused(policy_dir, tmp_path, objecti
 
 
 def test_a_broken_number_stops_training_with_cause_and_advice(snapshot, policy_dir, tmp_path):
-    import shutil
-
     shutil.copytree(policy_dir, tmp_path / "policy")
     weights = load_file(tmp_path / "policy/model.safetensors")
     weights["model.layers.0.mlp.up_proj.weight"][0, 0] = float("nan")
@@ -418,18 +417,30 @@ def test_a_worker_without_the_webs_environment_names_the_bad_row(policy_dir, tmp
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_same_steps_as_one(snapshot, policy_dir, tmp_path):
-    """torchrun over gloo: each process runs half of a step's packs; losses equal the single process's to 1e-5."""
-    settings = {"epochs": 3, "batch_items": 8, "evaluate_epochs": False, "center": 0}
+@pytest.mark.parametrize("fsdp", ["false", "true"], ids=["each all weights", "each a part of the weights"])
+def test_two_processes_take_the_same_steps_as_one(fsdp, snapshot, policy_dir, tmp_path):
+    """torchrun over gloo: each process runs half of a step's packs; losses equal the single process's to 1e-5. What it
+    leaves behind is whole either way: one process goes on from a checkpoint of two."""
+    settings = {
+        "epochs": 2, "batch_items": 8, "evaluate_epochs": False, "center": 0, "ensemble": 2, "checkpoint_steps": 2,
+    }  # fmt: skip
     alone = start(tmp_path / "alone", snapshot, policy_dir, **settings)
     assert main(train, [str(alone.path)]) == DONE
     pair = start(tmp_path / "pair", snapshot, policy_dir, **settings)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command = [*torchrun, "-m", "training_bridge.reward_model.train", str(pair.path)]
-    subprocess.run(
-        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, timeout=300, capture_output=True
-    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_FSDP": fsdp}
+    done = subprocess.run(command, env=environment, timeout=300, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
     one, two = losses_of(alone), losses_of(pair)
     assert list(two) == list(one)
     assert list(two.values()) == pytest.approx(list(one.values()), abs=1e-5)
-    assert pair.is_done
+    assert load_file(pair.path / "result/model.safetensors").keys() == (
+        load_file(alone.path / "result/model.safetensors").keys()
+    )
+    later = start(tmp_path / "later", snapshot, policy_dir, **settings)
+    shutil.copytree(pair.path / "checkpoints", later.path / "checkpoints")
+    assert main(train, [str(later.path)]) == DONE
+    rest = losses_of(later)
+    assert 0 < len(rest) < len(one)
+    assert list(rest.values()) == pytest.approx([one[step] for step in rest], abs=1e-5)

@@ -9,6 +9,10 @@ gives every token its reward (`advantages.py`), and learns from them in a few cl
 The value network is a copy of the policy's body with a head of its own, not a head on the policy: what values want of the
 body would otherwise be learned into the text. It costs the memory of a second model (the reference is a third).
 Everything random follows from the seed and the step, so a run that was killed ends with the same bits.
+
+Under torchrun, or accelerate's launcher, processes share the work: each answers some of the prompts and runs some of every
+update. The draws of an answer follow from its key, advantages are brought to mean 0 and sd 1 over all of them, and a mean is
+over the tokens of all, so several processes take the steps of one, up to the order in which floats are added.
 """
 
 from __future__ import annotations
@@ -20,16 +24,15 @@ import training_bridge.policy.environment  # noqa: F401  first: torch and the hu
 import copy
 import logging
 import math
-import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from training_bridge.policy import held_out
 from training_bridge.policy.adapters import peft_config
@@ -41,40 +44,18 @@ from training_bridge.policy.ppo.advantages import advantages, controlled, token_
 from training_bridge.policy.ppo.config import PPOParameters
 from training_bridge.policy.ppo.losses import policy_loss, value_loss
 from training_bridge.policy.ppo.scores import Scores
+from training_bridge.policy.ppo.values import ValueNetwork
 from training_bridge.policy.rewards import Conversation, in_turn, prompts_of, reward_function
 from training_bridge.policy.trl_runs import default_rate, load_parent, write_policy
 from training_bridge.policy.watch import watch_of
 from training_bridge.programs import Problem, RunDirectory, read_json, write_json
+from training_bridge.reward_model.distributed import Processes
+from training_bridge.reward_model.sharding import is_asked_for
 
 log = logging.getLogger("whetstone")
 
 RATES = (1e-4, 2e-6, 1e-6, 2e-5)  # below 50 M weights, below 2 G, above; adapters
 AT_ONCE = 64  # answers written at once, and run at once without a gradient
-
-
-class ValueNetwork(nn.Module):
-    """The worth of every prefix: a causal body with one number on top, 0 everywhere at first."""
-
-    def __init__(self, body: nn.Module):
-        super().__init__()
-        self.body: Any = body
-        self.head = nn.Linear(body.config.get_text_config().hidden_size, 1)  # type: ignore[union-attr, operator]
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, texts: Sequence[Pair]) -> Iterator[Tensor]:
-        """(tokens of the answer,) for each text: the worth of what stands before each token."""
-        longest = max(len(prompt) + len(answer) for prompt, answer in texts)
-        device = self.head.weight.device
-        ids = torch.zeros(len(texts), longest, dtype=torch.long, device=device)
-        mask = torch.zeros_like(ids)
-        for row, (prompt, answer) in enumerate(texts):
-            ids[row, : len(prompt) + len(answer)] = torch.tensor([*prompt, *answer], device=device)
-            mask[row, : len(prompt) + len(answer)] = 1
-        hidden = self.body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-        values = self.head(hidden.to(self.head.weight.dtype))[..., 0].float()
-        for row, (prompt, answer) in enumerate(texts):
-            yield values[row, len(prompt) - 1 : len(prompt) - 1 + len(answer)]
 
 
 @dataclass
@@ -92,9 +73,16 @@ class Rollout:
 
 class Trainer:
     def __init__(
-        self, run: RunDirectory, settings: PPOParameters, model: Any, tokenizer: Any, scores: Scores
+        self,
+        run: RunDirectory,
+        settings: PPOParameters,
+        model: Any,
+        tokenizer: Any,
+        scores: Scores,
+        processes: Processes | None = None,
     ):
         self.run, self.settings, self.tokenizer, self.scores = run, settings, tokenizer, scores
+        self.processes = processes or Processes()
         self.seed = int(run.config.get("seed") or 0)
         self.reference = copy.deepcopy(model).eval().requires_grad_(False)
         self.value = ValueNetwork(copy.deepcopy(model.base_model)).eval().to(model.device)
@@ -117,6 +105,7 @@ class Trainer:
             self.value.parameters(), lr=self.value_rate, weight_decay=0.0
         )
         self.beta, self.done = settings.beta, 0
+        self.history: list[dict[str, float]] = []  # what each step told, those before a resumption included
 
     # One step
 
@@ -134,7 +123,7 @@ class Trainer:
         self.done += 1
         rewards = [r.reward for r in rounds]
         mean = sum(rewards) / len(rewards)
-        return {
+        metrics = {
             **told,
             "reward": mean,
             "reward_sd": math.sqrt(sum((r - mean) ** 2 for r in rewards) / len(rewards)),
@@ -143,10 +132,20 @@ class Trainer:
             "beta": used,
             "learning_rate": factor * self.rate,
         }
+        self.history.append(metrics)
+        return metrics
+
+    def rollouts(self, prompts: Sequence[Conversation]) -> list[Rollout]:
+        """Fresh answers of all processes, with everything that is learned from them."""
+        found = self.processes.dealt_out(self.answered(prompts))
+        if self.settings.whiten:
+            for rollout, row in zip(found, whitened([r.advantages for r in found]), strict=True):
+                rollout.advantages = row
+        return found
 
     @torch.no_grad()
-    def rollouts(self, prompts: Sequence[Conversation]) -> list[Rollout]:
-        """Fresh answers with everything that is learned from them."""
+    def answered(self, prompts: Sequence[Conversation]) -> list[Rollout]:
+        """This process's answers of a step: every so many-th of them."""
         settings = self.settings
         chosen = in_turn(len(prompts), settings.prompts, self.seed, self.done)
         sampler = Sampler(
@@ -154,7 +153,7 @@ class Trainer:
             self.tokenizer,
             Sampling(temperature=settings.temperature, max_tokens=settings.max_tokens),
         )
-        asked = [(i, k) for i in chosen for k in range(settings.answers)]
+        asked = self.processes.every_nth([(i, k) for i in chosen for k in range(settings.answers)])
         said: list[Generated] = []
         for start in range(0, len(asked), AT_ONCE):
             part = [Request(f"{self.done}/{i}/{k}", prompts[i]) for i, k in asked[start : start + AT_ONCE]]
@@ -186,9 +185,6 @@ class Trainer:
                         divergence=sum(new) - sum(old),
                     )
                 )
-        if settings.whiten:
-            for rollout, row in zip(found, whitened([r.advantages for r in found]), strict=True):
-                rollout.advantages = row
         return found
 
     def learn(self, rounds: list[Rollout]) -> dict[str, float]:
@@ -208,6 +204,29 @@ class Trainer:
         return {name: value / updates for name, value in sums.items()}
 
     def update(self, part: list[Rollout]) -> dict[str, float]:
+        """One optimiser step of each network, on this process's share of the answers and everybody's gradients."""
+        count = sum(len(r.logprobs) for r in part)
+        told = torch.zeros(4, dtype=torch.float64, device=self.value.head.weight.device)
+        for optimizer in (self.optimizer, self.value_optimizer):
+            optimizer.zero_grad(set_to_none=True)
+        if ours := self.processes.every_nth(part):
+            told += self.backward(ours, count)
+        loss, of_values, clipped, entropy = self.processes.add_up(told).tolist()
+        norm = self.descend(self.optimizer, self.policy_weights, loss)
+        self.descend(self.value_optimizer, list(self.value.parameters()), of_values)
+        return {
+            "loss": loss,
+            "value_loss": of_values,
+            "clip_share": clipped,
+            "entropy": entropy,
+            "gradient_norm": norm,
+        }
+
+    def backward(self, part: list[Rollout], count: int) -> Tensor:
+        """Gradients of these answers' share of both losses, which are means over `count` tokens.
+
+        Returns: (4,) the share of the losses, of the clipped tokens and of the entropy.
+        """
         texts = [r.text for r in part]
         device = self.value.head.weight.device
 
@@ -223,29 +242,27 @@ class Trainer:
             ]
         )
         losses, clipped = policy_loss(logprobs, column("logprobs"), column("advantages"), self.settings.clip)
-        loss = losses.mean()
+        loss = losses.sum() / count
         values = torch.cat(list(self.value(texts)))
-        of_values = value_loss(values, column("values"), column("returns"), self.settings.value_clip).mean()
-        norm = self.descend(self.optimizer, self.policy_weights, loss)
-        self.descend(self.value_optimizer, list(self.value.parameters()), of_values)
-        with torch.no_grad():
-            entropy = torch.cat([-(row.exp() * row).nan_to_num().sum(dim=-1) for row in all_logprobs]).mean()
-        return {
-            "loss": loss.item(),
-            "value_loss": of_values.item(),
-            "clip_share": clipped.float().mean().item(),
-            "entropy": entropy.item(),
-            "gradient_norm": norm,
-        }
-
-    def descend(self, optimizer: Any, weights: Sequence[Tensor], loss: Tensor) -> float:
-        """One step down a loss; returns the norm of its gradient. Raises Problem before a number that is none is learned."""
-        optimizer.zero_grad(set_to_none=True)
+        of_values = (
+            value_loss(values, column("values"), column("returns"), self.settings.value_clip).sum() / count
+        )
         loss.backward()
+        of_values.backward()
+        with torch.no_grad():
+            entropy = torch.cat([-(row.exp() * row).nan_to_num().sum(dim=-1) for row in all_logprobs])
+            return torch.stack([loss, of_values, clipped.sum() / count, entropy.sum() / count]).detach()
+
+    def descend(self, optimizer: Any, weights: Sequence[torch.nn.Parameter], loss: float) -> float:
+        """One step down a loss; returns the norm of its gradient. Raises Problem before a number that is none is learned."""
+        for weight in weights:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        self.processes.add_up_gradients(weights)
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0).item()
-        if not math.isfinite(loss.item()) or not math.isfinite(norm):
+        if not math.isfinite(loss) or not math.isfinite(norm):
             raise Problem(
-                f"Training broke at step {self.done + 1} of {self.settings.steps}: the loss is {loss.item()}.",
+                f"Training broke at step {self.done + 1} of {self.settings.steps}: the loss is {loss}.",
                 "Lower the learning rate, or raise beta; the last checkpoint is from before.",
             )
         optimizer.step()
@@ -271,10 +288,12 @@ class Trainer:
         tensors = self.tensors()
         need = 3 * sum(t.numel() * t.element_size() for t in tensors.values())
         with self.run.checkpoint(self.done, need_bytes=need) as folder:
+            if not self.run.writes:
+                return
             save_file({name: t.clone() for name, t in tensors.items()}, folder / "trainable.safetensors")
             states = {"policy": self.optimizer.state_dict(), "value": self.value_optimizer.state_dict()}
             torch.save(states, folder / "optimizers.pt")
-            state = {"step": self.done, "beta": self.beta, "seed": self.seed}
+            state = {"step": self.done, "beta": self.beta, "seed": self.seed, "history": self.history}
             write_json(folder / "state.json", {**state, "parameters": self.settings.model_dump(mode="json")})
 
     def restore(self, folder: Path) -> None:
@@ -297,6 +316,7 @@ class Trainer:
         self.optimizer.load_state_dict(states["policy"])
         self.value_optimizer.load_state_dict(states["value"])
         self.done, self.beta = int(state["step"]), float(state["beta"])
+        self.history = list(state.get("history") or [])
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
@@ -308,8 +328,17 @@ def schedule(step: int, steps: int, warmup: float) -> float:
 
 
 def ppo(run: RunDirectory) -> dict[str, Any]:
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise Problem("PPO runs in one process.", "Start it without torchrun, or choose RLOO or GRPO.")
+    if is_asked_for():
+        raise Problem(
+            "PPO holds three models whole in every process and spreads none of them (FSDP).",
+            "Start it without --use_fsdp: the processes then share the work. Or train low-rank adapters.",
+        )
+    processes = Processes()
+    with processes.together():
+        return _ppo(run, processes)
+
+
+def _ppo(run: RunDirectory, processes: Processes) -> dict[str, Any]:
     settings = parameters(PPOParameters, run.config)
     scores = Scores(reward_function(run, settings), settings.token_rewards)
     model, tokenizer, dtype = load_parent(run, settings)
@@ -319,17 +348,16 @@ def ppo(run: RunDirectory) -> dict[str, Any]:
     seed = int(run.config.get("seed") or 0)
     ask = {"n": 2, "max_tokens": settings.max_tokens, "seed": seed}
     before = held_out.answers(model, tokenizer, tests, **ask)
-    trainer = Trainer(run, settings, model, tokenizer, scores)
+    trainer = Trainer(run, settings, model, tokenizer, scores, processes)
     if (newest := run.newest_checkpoint()) is not None:
         trainer.restore(newest)
         log.info("Going on from %s", newest.name)
     watch = watch_of(run, settings, tokenizer, model, scores.reward, max_tokens=settings.max_tokens)
-    history: list[dict[str, float]] = []
     while trainer.done < settings.steps:
         watch.look(trainer.model, trainer.done)
         metrics = trainer.step(prompts)
-        history.append(metrics)
         run.report(step=trainer.done, steps=settings.steps, stage="ppo", metrics=metrics)
+        run.stopping = processes.anybody(run.stopping)
         run.stop_if_asked(trainer.save)
         if trainer.done % settings.checkpoint_steps == 0 and trainer.done < settings.steps:
             trainer.save()
@@ -337,7 +365,7 @@ def ppo(run: RunDirectory) -> dict[str, Any]:
     watch.look(policy, trainer.done, is_last=True)
     policy = write_policy(policy, None, tokenizer, run, settings, dtype)
     after = held_out.answers(policy, tokenizer, tests, **ask)
-    tenth = max(1, len(history) // 10)
+    history, tenth = trainer.history, max(1, len(trainer.history) // 10)
     return {
         "prompts": len(prompts),
         "prompts_left_out": asked.left_out,
