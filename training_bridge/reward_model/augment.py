@@ -36,21 +36,20 @@ def augmented(events: Sequence[Event], model: RewardModel, seed: int) -> list[Ev
             response = rng.choice(event.screen.responses)
             drawn[event.screen.prompt, response.text] = [typos(response.text, rng) for _ in range(COPIES)]
     copies = dict(corners(model, drawn))
-    found = []
+    groups: dict[tuple[str, int, int], list[Event]] = {}  # what was said on one screen stays together
     for event in events:
-        found.append(event)
         for number, response in enumerate(event.screen.responses):
             for k, text in enumerate(copies.get((event.screen.prompt, response.text), [])):
                 changed = list(event.screen.responses)
                 changed[number] = replace(response, text=text)
-                found.append(
-                    replace(
-                        event,
-                        screen=replace(event.screen, responses=tuple(changed)),
-                        submission=f"{event.submission or event.id}~{number}.{k}",
-                    )
+                submission = event.submission or event.id
+                copy = replace(
+                    event,
+                    screen=replace(event.screen, responses=tuple(changed)),
+                    submission=f"{submission}~{number}.{k}",
                 )
-    return found
+                groups.setdefault((submission, number, k), []).append(copy)
+    return [*events, *(copy for group in groups.values() for copy in group)]
 
 
 def share_weights(data: Dataset) -> None:

@@ -179,6 +179,12 @@ class ScoreParameters(Parameters):
         title="Token rewards",
         description="Also write the reward of each token, for a heat map.",
     )
+    fusion: bool = Field(
+        default=False,
+        title="Reward fusion",
+        description="Each reward is the mean of its own and of the nearest of the snapshot's texts, weighed by their "
+        "likeness: small changes of a text change it less. Needs a snapshot. Rewards of tokens stay as they are.",
+    )
     pack_tokens: int = Field(
         default=16_384, ge=64, title="Tokens a pack", description="Most tokens run at once."
     )

@@ -16,7 +16,7 @@ lines {"id", "messages", "text"}, and writes `result/scores.jsonl`: {"id", "rewa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,7 @@ from training_bridge.reward_model.config import ScoreParameters, parameters, sou
 from training_bridge.reward_model.encoding import Encoded
 from training_bridge.reward_model.model import Place, RewardModel
 
+POOL = 2000  # texts of a snapshot that a fused reward looks for its neighbours in
 CHUNK = 2048  # texts of an input file that are held at once
 
 
@@ -205,12 +206,13 @@ def score(run: RunDirectory) -> dict[str, Any]:
     if not texts.is_file():
         raise Problem(f"There is no input file {texts}.", 'Name a JSONL file as "input".')
     scorer = Scorer.load(path, pack_tokens=settings.pack_tokens)
+    judge = fused(run, scorer) if settings.fusion else scorer.score
     total = sum(1 for _ in texts.open(encoding="utf-8"))
     count, sum1, sum2 = 0, 0.0, 0.0
     with run.result() as folder, (folder / "scores.jsonl").open("w", encoding="utf-8") as output:
         for rows in chunks(read_texts(texts)):
             run.stop_if_asked(lambda: None)
-            rewards = scorer.score([(messages, text) for _, messages, text in rows])
+            rewards = judge([(messages, text) for _, messages, text in rows])
             for (name, messages, text), reward in zip(rows, rewards, strict=True):
                 line: dict[str, Any] = {"id": name, "reward": reward}
                 if settings.tokens:
@@ -225,6 +227,22 @@ def score(run: RunDirectory) -> dict[str, Any]:
         raise Problem(f"{texts} is empty.", "Give at least one text.")
     mean = sum1 / count
     return {"texts": count, "mean": mean, "sd": max(sum2 / count - mean * mean, 0.0) ** 0.5}
+
+
+def fused(run: RunDirectory, scorer: Scorer) -> Callable[[Sequence[Any]], list[float]]:
+    """Scores by RewardFusion, among the responses of the snapshot's training side. Raises Problem without any."""
+    from training_bridge.evaluation.fusion import Fused  # which scores with this module
+    from training_bridge.evaluation.judges import RewardModelJudge, Text
+    from training_bridge.reward_model.evaluate import load_events
+
+    events = load_events(run)("train")
+    shown = dict.fromkeys(Text(e.screen.prompt, r.text) for e in events for r in e.screen.responses)
+    judge = RewardModelJudge(scorer)
+    pool = [text for text in shown if judge.fits(text)][:POOL]
+    if not pool:
+        raise Problem("The snapshot has no responses to be near to.", "Name another one, or turn fusion off.")
+    among = Fused(judge, pool)
+    return lambda pairs: among.rewards([Text(*pair) for pair in pairs])
 
 
 def read_texts(path: Path) -> Iterator[tuple[Any, tuple[Message, ...], str]]:

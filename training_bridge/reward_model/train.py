@@ -290,9 +290,9 @@ def observations_of(
 ) -> tuple[Dataset, dict[str, Likelihood]]:
     """The data set and the observation models that read it. Raises Problem when there is too little to learn from."""
     found = likelihoods_of(sorted({e.type for e in events}))
-    readers = (
-        {VIEW: BradleyTerry(settings.use_margin)} if settings.objective == "bradley_terry" else dict(found)
-    )
+    readers: dict[str, Likelihood] = dict(found)
+    if settings.objective == "bradley_terry":
+        readers = {VIEW: BradleyTerry(settings.use_margin)}
 
     def read(of: Sequence[Event]) -> Dataset:
         if settings.objective == "bradley_terry":

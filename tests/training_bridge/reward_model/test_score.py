@@ -1,12 +1,16 @@
 """Rewards of texts, alone, by token, for TRL, and as a program."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
 
 from feedback_types.base import Message
+from tests.training_bridge.reward_model import world
+from training_bridge.evaluation.hidden import embeddings
+from training_bridge.evaluation.judges import Text
 from training_bridge.programs import DONE, PROBLEM, Problem, main
 from training_bridge.reward_model.model import Place, RewardModel
 from training_bridge.reward_model.score import RewardFunction, Scorer, score, scores_at
@@ -131,6 +135,44 @@ def test_the_program_scores_a_file(scorer, model_dir, tmp_path):
     assert len(rows[1]["tokens"]) == len(scorer.token_rewards(PROMPT, "No."))
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["mean"] == pytest.approx(sum(expected) / len(expected))
+
+
+def test_a_fused_reward_is_a_mean_with_near_texts_of_the_snapshot(scorer, model_dir, tmp_path):
+    made = world.World()
+    [screen] = made.screens(1)
+    first, *rest = screen.responses
+    screen = replace(screen, responses=(replace(first, text=TEXTS[0]), *rest))
+    rows = world.answer([screen], {"a": made.labeler()}, [world.COMPARISON], test_share=0)
+    sha256 = world.write_snapshot(tmp_path / "s", [screen], rows)
+    (tmp_path / "texts.jsonl").write_text(
+        json.dumps(
+            {
+                "id": 1,
+                "messages": [{"role": m.role, "content": m.content} for m in screen.prompt],
+                "text": TEXTS[0],
+            }
+        )
+        + "\n"
+    )
+    (tmp_path / "config.json").write_text(
+        json.dumps(
+            {
+                "reward_model": str(model_dir),
+                "snapshot": {"path": str(tmp_path / "s"), "sha256": sha256},
+                "input": "texts.jsonl",
+                "parameters": {"fusion": True},
+            }
+        )
+    )
+    assert main(score, [str(tmp_path)]) == DONE
+    near = [Text(screen.prompt, r.text) for r in screen.responses]
+    own = Text(screen.prompt, TEXTS[0])
+    one, *others = scorer.score([own, *near])
+    likeness = (embeddings(scorer, [own]) @ embeddings(scorer, near).T)[0].tolist()
+    kept = [(c, r) for c, r in zip(likeness, others, strict=True) if c >= 0.9]
+    expected = (one + sum(c * r for c, r in kept)) / (1 + sum(c for c, _ in kept))
+    [row] = [json.loads(line) for line in (tmp_path / "result/scores.jsonl").read_text().splitlines()]
+    assert kept and row["reward"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_bad_line_is_named(model_dir, tmp_path):
