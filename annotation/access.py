@@ -3,7 +3,8 @@
     campaign = access.campaign_for_labeler(request.user, slug)
 
 A campaign that the person has no role in looks the same as one that does not exist (404); a role that is not enough is 403.
-A superuser is an admin of every campaign. A suspended membership is none. A check never writes.
+A superuser is an admin of every campaign. A suspended membership is none; a labeler whom gold items paused is told so (403
+`paused`) instead of being left to wonder. A check never writes.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from django.utils.translation import gettext as _
 from annotation.assignment.models import Assignment
 from annotation.campaigns.models import Campaign
 from annotation.endpoints.models import Endpoint
-from annotation.errors import Forbidden, NotFound
+from annotation.errors import Forbidden, NotFound, Refused
 from annotation.generation.models import Generation
 from annotation.items.models import Item
-from annotation.people.models import Membership, Role, User
+from annotation.people.models import Membership, PausedBy, Role, User
 from annotation.queries import the_one
 from annotation.submissions.models import Submission
 from annotation.webhooks.models import Webhook
@@ -36,8 +37,12 @@ LABEL = frozenset({Role.LABELER.value})
 
 
 def campaign_for_labeler(user: Any, slug: str) -> Campaign:
-    """To answer: lease, draft, submit, skip, flag, undo."""
-    return _campaign(user, slug, LABEL)
+    """To answer: lease, draft, submit, skip, flag, undo. Raises Forbidden `paused` too."""
+    try:
+        return _campaign(user, slug, LABEL)
+    except Refused:
+        _tell_paused(user, campaign__slug=slug.replace("\x00", ""))
+        raise
 
 
 def campaign_for_reviewer(user: Any, slug: str) -> Campaign:
@@ -148,6 +153,7 @@ def assignment_for(user: Any, assignment_id: int) -> Assignment:
         )
         if assignment is not None:
             return assignment
+        _tell_paused(user, campaign__assignments__pk=assignment_id, campaign__assignments__labeler_id=user.pk)
     raise NotFound(_("There is no such assignment for you."))
 
 
@@ -214,6 +220,22 @@ def _campaign(user: Any, slug: str, wanted: frozenset[str]) -> Campaign:
     if not roles & wanted:
         raise Forbidden(_("Your role in this campaign does not allow this; ask its admin."))
     return campaign
+
+
+def _tell_paused(user: Any, **where: Any) -> None:
+    """Raises Forbidden `paused` for a labeler whom gold items stopped there; they know the campaign, so nothing is told."""
+    if (
+        _is_person(user)
+        and Membership.objects.filter(
+            user_id=user.pk, role=Role.LABELER, suspended_at__isnull=False, paused_by=PausedBy.GOLD, **where
+        ).exists()
+    ):
+        raise Forbidden(
+            _(
+                "Your work in this campaign is paused; its admin can let you in again. What you sent and wrote is kept."
+            ),
+            code="paused",
+        )
 
 
 def _with_roles(user: User) -> QuerySet[Campaign]:

@@ -6,6 +6,7 @@ from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.endpoints.models import Endpoint
 from annotation.generation.models import Candidates, Generation, Live
+from annotation.gold.models import GoldScore
 from annotation.items.models import Item, ItemResponse, Prompt, Response
 from annotation.ledger.models import LedgerEntry, Payout
 from annotation.people.models import (
@@ -47,6 +48,7 @@ __all__ = [
     "Feedback",
     "Flag",
     "Generation",
+    "GoldScore",
     "Guidelines",
     "Invitation",
     "Item",

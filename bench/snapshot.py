@@ -41,8 +41,8 @@ INSERT INTO annotation_prompt (id, campaign_id, messages, language, sha256)
 INSERT INTO annotation_response (id, prompt_id, text, n_codepoints, sha256, source, source_name)
     SELECT 2 * k + side, k, 'Answer ' || side || repeat('{words}', 5), 455, repeat('0', 64), 'import', ''
     FROM generate_series(1, {items}) k, generate_series(0, 1) side;
-INSERT INTO annotation_item (id, campaign_id, prompt_id, round_number, priority, overlap, counted, is_gold)
-    SELECT k, 1, k, 1, 0, {each}, {each}, false FROM generate_series(1, {items}) k;
+INSERT INTO annotation_item (id, campaign_id, prompt_id, round_number, priority, overlap, counted)
+    SELECT k, 1, k, 1, 0, {each}, {each} FROM generate_series(1, {items}) k;
 INSERT INTO annotation_itemresponse (item_id, response_id, position)
     SELECT k, 2 * k + side, side FROM generate_series(1, {items}) k, generate_series(0, 1) side;
 INSERT INTO annotation_assignment (id, campaign_id, item_id, labeler_id, state, lease_until, protocol_id, guidelines_id,

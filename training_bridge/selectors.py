@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from annotation import access
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Gone, NotFound
-from annotation.items.models import Response
+from annotation.items.models import Purpose, Response
 from annotation.people.models import Role, User
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import with_feedback
@@ -238,7 +238,7 @@ def win_rate(round_: Round, policy: Checkpoint, against: Checkpoint) -> WinRate:
     latest = Submission.objects.filter(
         campaign_id=round_.campaign_id,
         item__round_number=round_.number,
-        item__is_gold=False,
+        item__purpose=Purpose.WORK,
         superseded_by=None,
         status=Submission.Status.COUNTED,
     ).select_related("assignment__item__prompt", "assignment__protocol")

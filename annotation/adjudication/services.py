@@ -29,7 +29,7 @@ from annotation.adjudication.selectors import (
 from annotation.assignment import queue
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid, TooLarge
-from annotation.items.models import Item
+from annotation.items.models import Item, Purpose
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.submissions.models import Submission
@@ -166,7 +166,9 @@ def compare_answers(*, limit: int = 500) -> int:
     if changed:
         items = {
             item.pk: item
-            for item in Item.objects.filter(pk__in=set(changed)).only("pk", "campaign_id", "metadata")
+            for item in Item.objects.filter(pk__in=set(changed), purpose=Purpose.WORK).only(
+                "pk", "campaign_id", "metadata"
+            )
         }
         found = _compare(items)
         _want_more(items, found)

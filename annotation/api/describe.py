@@ -11,6 +11,7 @@ from annotation.adjudication.models import Adjudication, Disagreement
 from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.campaigns.services import CONTROL
 from annotation.endpoints.models import Endpoint
 from annotation.endpoints.services import PLAIN, Trial
 from annotation.generation.models import Candidates, Generation, Live
@@ -28,7 +29,13 @@ def time(value: Any) -> str | None:
     return value.isoformat().replace("+00:00", "Z") if value else None
 
 
+OVERSEERS = {"admin", "reviewer", "researcher"}
+
+
 def campaign(row: Campaign) -> dict[str, Any]:
+    """How quality is controlled is for those who oversee the campaign; a labeler does not get these fields at all."""
+    roles = sorted(set(getattr(row, "my_roles", [])))
+    control = {name: getattr(row, name) for name in CONTROL} if OVERSEERS & set(roles) else {}
     return {
         "slug": row.slug,
         "name": row.name,
@@ -44,11 +51,12 @@ def campaign(row: Campaign) -> dict[str, Any]:
         "extra_up_to": row.extra_up_to,
         "error_categories": row.error_categories,
         "shows_errors": row.shows_errors,
+        **control,
         "round": row.round_number,
         "version": row.version,
         "guidelines_version": guidelines(row.guidelines_id).number if row.guidelines_id else None,
         "protocol_version": protocol(row.protocol_id).number if row.protocol_id else None,
-        "roles": sorted(set(getattr(row, "my_roles", []))),
+        "roles": roles,
         "created_at": time(row.created_at),
     }
 
@@ -120,6 +128,8 @@ def item(row: Item) -> dict[str, Any]:
         "external_id": row.external_id,
         "round": row.round_number,
         "state": item_state(row),
+        "purpose": row.purpose,
+        "expected": row.gold_answers,
         "overlap": row.overlap,
         "counted": row.counted,
         "prompt": row.prompt.messages,
@@ -172,6 +182,7 @@ def feedback(row: Feedback) -> dict[str, Any]:
         "id": row.pk,
         "submission": str(sent.pk),
         "item": sent.item_id,
+        "purpose": sent.item.purpose,
         "question": row.question,
         "type": row.type,
         "version": row.version,

@@ -18,12 +18,13 @@ from annotation.api import describe, schemas
 from annotation.api.base import ApiView, person
 from annotation.api.parsers import RawParser
 from annotation.assignment.services import assign_item
-from annotation.errors import Invalid, TooLarge
+from annotation.errors import Invalid, NotFound, TooLarge
+from annotation.gold.services import make_gold
 from annotation.items.selectors import items_of, state_filter
 from annotation.items.services import import_items
 from annotation.people.models import User
 
-STATES = ("waiting", "begun", "complete", "held", "withdrawn")
+STATES = ("waiting", "begun", "complete", "held", "withdrawn", "gold", "practice")
 MAX_UPLOAD_BYTES = 1024**3
 MEDIA_TYPES = ("application/x-ndjson", "application/jsonl", "application/gzip", "application/octet-stream")
 
@@ -84,6 +85,23 @@ class AssignItem(ApiView):
             raise Invalid(_("There is no such person."), fields={"labeler": [_("Send a username.")]})
         given = assign_item(actor=person(request), campaign=campaign, item_id=item_id, labeler=labeler)
         return Response({"assignment": given.pk, "lease_until": describe.time(given.lease_until)}, status=201)
+
+
+class MakeGold(ApiView):
+    scope = "manage"
+
+    @extend_schema(
+        operation_id="item_make_gold", request=schemas.MakeGold, responses=schemas.Item, tags=["items"]
+    )
+    def post(self, request: Request, slug: str, item_id: int) -> Response:
+        """Sets the item aside as gold or practice, with what is expected; for reviewers and admins."""
+        campaign = access.campaign_for_reviewer(request.user, slug)
+        data = self.body(request, "explanation", "purpose", required=["answers"])
+        item = items_of(campaign).filter(pk=item_id).first() if item_id < 2**63 else None
+        if item is None:
+            raise NotFound(_("There is no such item in this campaign."))
+        make_gold(actor=person(request), item=item, **data)
+        return Response(describe.item(items_of(campaign).get(pk=item_id)))
 
 
 class ImportItems(ApiView):

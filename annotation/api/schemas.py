@@ -47,6 +47,12 @@ class Campaign(s.Serializer):
     extra_up_to = s.IntegerField(allow_null=True)
     error_categories = s.ListField(child=s.CharField())
     shows_errors = s.BooleanField()
+    gold_share = s.FloatField(
+        required=False, help_text="This and the next three: for those who oversee the campaign."
+    )
+    gold_warn = s.FloatField(required=False)
+    gold_pause = s.FloatField(required=False)
+    gold_window = s.IntegerField(required=False)
     round = s.IntegerField()
     version = s.IntegerField(help_text="Send it back as If-Match when changing the campaign.")
     guidelines_version = s.IntegerField(allow_null=True)
@@ -84,6 +90,12 @@ class CampaignChanges(s.Serializer):
         help_text="What reviewers may find wrong; []: the usual.",
     )
     shows_errors = s.BooleanField(required=False, help_text="To labelers, their own.")
+    gold_share = s.FloatField(
+        required=False, min_value=0, max_value=0.5, help_text="Of a labeler's new items."
+    )
+    gold_warn = s.FloatField(required=False, min_value=0, max_value=1, help_text="0: never")
+    gold_pause = s.FloatField(required=False, min_value=0, max_value=1, help_text="0: never")
+    gold_window = s.IntegerField(required=False, min_value=1, max_value=200)
     version = s.IntegerField(required=False, help_text="Instead of If-Match.")
 
 
@@ -110,7 +122,9 @@ class Item(s.Serializer):
     id = s.IntegerField()
     external_id = s.CharField(allow_null=True)
     round = s.IntegerField()
-    state = s.ChoiceField(["waiting", "begun", "complete", "held", "withdrawn"])
+    state = s.ChoiceField(["waiting", "begun", "complete", "held", "withdrawn", "gold", "practice"])
+    purpose = s.ChoiceField(["work", "gold", "practice"])
+    expected = s.DictField(allow_null=True, help_text="acceptable (lists of answers) and explanation")
     overlap = s.IntegerField()
     counted = s.IntegerField()
     prompt = Message(many=True)
@@ -190,7 +204,7 @@ class NewInvitation(s.Serializer):
 class Invitation(s.Serializer):
     id = s.IntegerField()
     role = s.CharField()
-    state = s.ChoiceField(["open", "used_up", "expired", "revoked"])
+    state = s.CharField(help_text="open, used_up, expired or revoked")
     uses = s.IntegerField()
     max_uses = s.IntegerField()
     expires_at = s.DateTimeField()
@@ -199,6 +213,15 @@ class Invitation(s.Serializer):
 
 class MadeInvitation(Invitation):
     link = s.URLField(help_text="Shown this once.")
+
+
+class MakeGold(s.Serializer):
+    answers = s.ListField(
+        child=s.ListField(child=s.DictField()),
+        help_text="One list for each way to be right, of {question, target, payload}.",
+    )
+    explanation = s.CharField(required=False, max_length=2000)
+    purpose = s.CharField(required=False, default="gold", help_text="gold or practice")
 
 
 class AssignRequest(s.Serializer):
@@ -297,6 +320,7 @@ class Feedback(s.Serializer):
     id = s.IntegerField()
     submission = s.UUIDField()
     item = s.IntegerField()
+    purpose = s.ChoiceField(["work", "gold", "practice"], help_text="Of the item; only work is learned from.")
     question = s.CharField()
     type = s.CharField()
     version = s.IntegerField()

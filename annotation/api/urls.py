@@ -48,6 +48,7 @@ urlpatterns = [
         people.OneInvitation.as_view(),
         name="invitation",
     ),
+    path("campaigns/<slug:slug>/items/<int:item_id>/gold/", items.MakeGold.as_view(), name="item-gold"),
     path("campaigns/<slug:slug>/feedback/", feedback.Feedback.as_view(), name="feedback"),
     path("campaigns/<slug:slug>/next/", labeling.Next.as_view(), name="next"),
     path("campaigns/<slug:slug>/undo/", labeling.Undo.as_view(), name="undo"),

@@ -55,6 +55,9 @@ class LabelerCursor(models.Model):
     pos = models.BigIntegerField()
     held = ArrayField(models.BigIntegerField(), default=list)
     swept_at = models.DateTimeField(null=True)  # last look behind the cursor
+    given = models.PositiveIntegerField(
+        default=0, db_default=0
+    )  # leases so far; seeds the draw of gold items
 
 
 class QueueState(models.Model):

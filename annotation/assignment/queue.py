@@ -3,7 +3,7 @@
 A `Slot` is one judgement still wanted, ordered by `pos`; taking one is a DELETE. A labeler's cursor only rises, so the next
 item costs the same whether ten items are open or a million, and nobody is given an item twice.
 
-What always holds for an item that is neither withdrawn nor held back:
+What always holds for an item of work that is neither withdrawn nor held back (gold and practice items have no slots at all):
 
     counted <= overlap                                  a CHECK of the table
     slots = max(0, overlap - counted - live leases)     nobody starves, nobody works in vain
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from django.db import connection
+from django.utils.crypto import salted_hmac
 
 MAX_HELD = 2  # the item on the screen, and the one prepared behind it
 LEASED, SUBMITTED, SKIPPED, EXPIRED = 1, 2, 3, 4
@@ -70,8 +71,35 @@ ON CONFLICT DO NOTHING
 
 # In a statement of its own: the next statement's snapshot must be taken after the lock, or two tabs get two items.
 LOCK_CURSOR = """
-SELECT coalesce(swept_at < statement_timestamp() - interval '1 minute', true)
+SELECT coalesce(swept_at < statement_timestamp() - interval '1 minute', true), given
 FROM annotation_labelercursor WHERE campaign_id = %(campaign)s AND labeler_id = %(labeler)s FOR UPDATE
+"""
+
+# What becomes of the item that was picked (`gone`): an assignment, and a lease more in the labeler's hands.
+LEASE = """
+ins AS (
+  INSERT INTO annotation_assignment AS a
+    (campaign_id, item_id, labeler_id, state, leased_at, lease_until, protocol_id, guidelines_id, order_seed, response_order,
+     first_render_at)
+  SELECT %(campaign)s::bigint, g.item_id, %(labeler)s::bigint, 1, statement_timestamp(),
+         statement_timestamp() + make_interval(secs => %(lease_s)s::int), %(protocol)s::bigint, %(guidelines)s::bigint,
+         %(seed)s::bigint,
+         (SELECT array_agg(ir.response_id ORDER BY sha256(convert_to(%(seed)s::bigint || ':' || ir.response_id, 'UTF8')))
+          FROM annotation_itemresponse ir WHERE ir.item_id = g.item_id),
+         CASE WHEN %(on_screen)s THEN statement_timestamp() END
+  FROM gone g
+  ON CONFLICT (item_id, labeler_id) DO UPDATE
+    SET state = 1, leased_at = excluded.leased_at, lease_until = excluded.lease_until, requeued_pos = NULL,
+        protocol_id = excluded.protocol_id, guidelines_id = excluded.guidelines_id,
+        first_render_at = excluded.first_render_at
+    WHERE a.state = 4
+  RETURNING a.id
+), adv AS (
+  UPDATE annotation_labelercursor c
+  SET pos = {passed}, given = c.given + 1, held = ARRAY(SELECT id FROM live) || (SELECT id FROM ins)
+  WHERE c.campaign_id = %(campaign)s AND c.labeler_id = %(labeler)s AND EXISTS (SELECT 1 FROM ins)
+)
+SELECT id, true FROM ins UNION ALL SELECT id, false FROM again
 """
 
 # The scalar subqueries cannot be flattened into joins, so each stays an index probe for the one slot that is looked at.
@@ -95,34 +123,30 @@ WITH me AS MATERIALIZED (
 ), gone AS (
   DELETE FROM annotation_slot s USING pick p
   WHERE (s.campaign_id, s.pos, s.replica) = (p.campaign_id, p.pos, p.replica) RETURNING s.item_id, s.pos
-), ins AS (
-  INSERT INTO annotation_assignment AS a
-    (campaign_id, item_id, labeler_id, state, leased_at, lease_until, protocol_id, guidelines_id, order_seed, response_order,
-     first_render_at)
-  SELECT %(campaign)s::bigint, g.item_id, %(labeler)s::bigint, 1, statement_timestamp(),
-         statement_timestamp() + make_interval(secs => %(lease_s)s::int), %(protocol)s::bigint, %(guidelines)s::bigint,
-         %(seed)s::bigint,
-         (SELECT array_agg(ir.response_id ORDER BY sha256(convert_to(%(seed)s::bigint || ':' || ir.response_id, 'UTF8')))
-          FROM annotation_itemresponse ir WHERE ir.item_id = g.item_id),
-         CASE WHEN %(on_screen)s THEN statement_timestamp() END
-  FROM gone g
-  ON CONFLICT (item_id, labeler_id) DO UPDATE
-    SET state = 1, leased_at = excluded.leased_at, lease_until = excluded.lease_until, requeued_pos = NULL,
-        protocol_id = excluded.protocol_id, guidelines_id = excluded.guidelines_id,
-        first_render_at = excluded.first_render_at
-    WHERE a.state = 4
-  RETURNING a.id
-), adv AS (
-  UPDATE annotation_labelercursor c
-  SET pos = {passed}, held = ARRAY(SELECT id FROM live) || (SELECT id FROM ins)
-  WHERE c.campaign_id = %(campaign)s AND c.labeler_id = %(labeler)s AND EXISTS (SELECT 1 FROM ins)
-)
-SELECT id, true FROM ins UNION ALL SELECT id, false FROM again
-"""
+), """
 PASSED = "greatest(c.pos, (SELECT pos FROM gone))"
-NEXT_AHEAD = NEXT.format(start="(SELECT pos FROM me)", passed=PASSED)
-NEXT_BEHIND = NEXT.format(start="-1", passed=PASSED)
-NAMED = NEXT.format(start="-1 AND s.item_id = %(item)s", passed="c.pos")
+NEXT_AHEAD = NEXT.format(start="(SELECT pos FROM me)") + LEASE.format(passed=PASSED)
+NEXT_BEHIND = NEXT.format(start="-1") + LEASE.format(passed=PASSED)
+NAMED = NEXT.format(start="-1 AND s.item_id = %(item)s") + LEASE.format(passed="c.pos")
+
+# A gold item that the labeler has not seen, in an order that is the draw's; it has no slot to take. There are few of them.
+ASIDE = """
+WITH me AS MATERIALIZED (
+  SELECT held FROM annotation_labelercursor WHERE campaign_id = %(campaign)s AND labeler_id = %(labeler)s
+), live AS MATERIALIZED (
+  SELECT a.id FROM me JOIN annotation_assignment a ON a.id = ANY(me.held) WHERE a.state = 1
+), again AS MATERIALIZED (
+  SELECT id FROM live WHERE id <> ALL(%(beyond)s::bigint[]) ORDER BY id LIMIT 1
+), gone AS MATERIALIZED (
+  SELECT i.id AS item_id FROM annotation_item i
+  WHERE i.campaign_id = %(campaign)s AND i.purpose = 'gold' AND i.withdrawn_at IS NULL AND i.held_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM again) AND (SELECT count(*) FROM live) < 2
+    AND NOT EXISTS (SELECT 1 FROM annotation_assignment a
+                    WHERE a.item_id = i.id AND a.labeler_id = %(labeler)s AND a.state <> 4)
+    AND NOT EXISTS (SELECT 1 FROM annotation_itemresponse ir JOIN annotation_response r ON r.id = ir.response_id
+                    WHERE ir.item_id = i.id AND r.source_name = %(name)s)
+  ORDER BY hashint8extended(i.id, %(draw)s::bigint), i.id LIMIT 1
+), """ + LEASE.format(passed="c.pos")
 
 # Nothing ahead of the cursor is for this labeler: pass it by, so that asking again costs nothing.
 PASS_BY = """
@@ -145,8 +169,12 @@ def take_next(
     beyond: Sequence[int],
     fresh: bool,
     on_screen: bool,
+    aside: float = 0.0,
 ) -> tuple[int, bool] | None:
-    """(assignment id, whether it is new): one that is held and not in `beyond`, else the next slot if `fresh`, else None."""
+    """(assignment id, whether it is new): one that is held and not in `beyond`, else the next slot if `fresh`, else None.
+
+    `aside` is the probability with which a new lease is a gold item instead.
+    """
     params = {
         "campaign": campaign_id,
         "labeler": labeler_id,
@@ -165,13 +193,32 @@ def take_next(
             return None
         _run(OPEN_CURSOR, params)
         locked = _run(LOCK_CURSOR, params, prepare=True)
-    rows = _run(NEXT_AHEAD, params, prepare=True)
+    rows = take_aside(params, locked[0][1], aside) if fresh and aside > 0 else []
+    rows = rows or _run(NEXT_AHEAD, params, prepare=True)
     if not rows and fresh and locked[0][0] and _live(params) < MAX_HELD:
         # Slots can end up behind a cursor (a transaction that committed late); look there at most once a minute.
         rows = _run(NEXT_BEHIND, params)
         if not rows:
             _run(PASS_BY, params)
     return (rows[0][0], rows[0][1]) if rows else None
+
+
+def take_aside(params: dict[str, Any], given: int, share: float) -> list[tuple[Any, ...]]:
+    """A lease of a gold item, if the draw says so and there is one that the labeler has not seen; the cursor is locked.
+
+    The draw is a keyed hash of campaign, labeler and how many leases there were: the same for ever, and nobody without the
+    site's secret key can tell it. It takes the place of the statement for the next slot, so the cost tells nothing either.
+    """
+    drawn = draw(params["campaign"], params["labeler"], given)
+    if drawn >= share * 2**63:
+        return []
+    return _run(ASIDE, params | {"draw": drawn}, prepare=True)
+
+
+def draw(campaign_id: int, labeler_id: int, given: int) -> int:
+    """A number below 2^63, uniform over leases."""
+    mac = salted_hmac("annotation.gold", f"{campaign_id}:{labeler_id}:{given}", algorithm="sha256")
+    return int.from_bytes(mac.digest()[:8]) >> 1
 
 
 def take_named(
@@ -254,7 +301,7 @@ def lock_cursor(campaign_id: int, labeler_id: int) -> None:
 def reclaim(assignment: Locked, labeler_id: int, lease_s: int) -> bool:
     """Takes an expired lease up again if its item has a free slot and the labeler a free hand; the cursor is locked."""
     params = {"campaign": assignment.campaign_id, "labeler": labeler_id}
-    if _live(params) >= MAX_HELD or not _take_slot(assignment.item_id):
+    if _live(params) >= MAX_HELD or not (_take_slot(assignment.item_id) or _is_aside(assignment.item_id)):
         return False
     _run(
         "UPDATE annotation_assignment SET state = 1, requeued_pos = NULL,"
@@ -296,7 +343,8 @@ def finish(assignment: Locked, *, is_wanted: bool) -> Finished:
           UPDATE annotation_assignment SET state = 2, draft = NULL WHERE id = %(id)s
         ), counted AS (
           UPDATE annotation_item SET counted = counted + 1
-          WHERE id = %(item)s AND counted < overlap AND %(wanted)s RETURNING id, counted >= overlap AS complete
+          WHERE id = %(item)s AND purpose = 'work' AND counted < overlap AND %(wanted)s
+          RETURNING id, counted >= overlap AS complete
         ), surplus AS (
           DELETE FROM annotation_slot s USING counted c WHERE c.complete AND s.item_id = c.id
         )
@@ -311,6 +359,22 @@ def finish(assignment: Locked, *, is_wanted: bool) -> Finished:
         lock_items([assignment.item_id])
         requeue([assignment.id])
     return Finished(counted[0][0])
+
+
+def finish_aside(assignment: Locked, *, is_wanted: bool) -> Finished:
+    """Marks an assignment of a gold item answered: nothing is counted and no place taken, but it reads like any other."""
+    _run("UPDATE annotation_assignment SET state = 2, draft = NULL WHERE id = %s", [assignment.id])
+    return Finished.COUNTED if is_wanted else Finished.LATE
+
+
+def _is_aside(item_id: int) -> bool:
+    return bool(
+        _run(
+            "SELECT 1 FROM annotation_item"
+            " WHERE id = %s AND purpose <> 'work' AND withdrawn_at IS NULL AND held_at IS NULL",
+            [item_id],
+        )
+    )
 
 
 def _take_slot(item_id: int) -> bool:
@@ -350,7 +414,7 @@ def requeue(assignment_ids: Sequence[int]) -> int:
                  - (SELECT count(*) FROM annotation_slot s WHERE s.item_id = i.id)
                  - (SELECT count(*) FROM annotation_assignment l WHERE l.item_id = i.id AND l.state = 1) AS n
           FROM annotation_item i WHERE i.id IN (SELECT item_id FROM ended)
-            AND i.withdrawn_at IS NULL AND i.held_at IS NULL
+            AND i.withdrawn_at IS NULL AND i.held_at IS NULL AND i.purpose = 'work'
         ), back AS MATERIALIZED (
           SELECT e.id, e.campaign_id, e.item_id, nextval('annotation_slot_pos_seq') AS pos
           FROM ended e JOIN room r ON r.id = e.item_id WHERE e.n <= r.n
@@ -393,7 +457,7 @@ def fill(campaign_id: int, first_id: int, last_id: int) -> int:
               SELECT id, overlap, nextval('annotation_slot_pos_seq') AS pos FROM (
                 SELECT id, overlap FROM annotation_item i
                 WHERE campaign_id = %(campaign)s AND id BETWEEN %(first)s AND %(last)s
-                  AND counted = 0 AND withdrawn_at IS NULL AND held_at IS NULL
+                  AND counted = 0 AND withdrawn_at IS NULL AND held_at IS NULL AND purpose = 'work'
                   AND (SELECT 1 FROM annotation_slot s WHERE s.item_id = i.id LIMIT 1) IS NULL
                   AND (SELECT 1 FROM annotation_assignment a WHERE a.item_id = i.id LIMIT 1) IS NULL
                 ORDER BY hashint8(id)) o) p, generate_series(1, p.overlap) r
@@ -442,7 +506,7 @@ def change_overlap(campaign_id: int, overlap: int) -> None:
             ON s.item_id = i.id
           LEFT JOIN (SELECT item_id, count(*) AS n FROM annotation_assignment
                      WHERE campaign_id = %(campaign)s AND state = 1 GROUP BY 1) l ON l.item_id = i.id
-          WHERE i.campaign_id = %(campaign)s AND i.withdrawn_at IS NULL AND i.held_at IS NULL
+          WHERE i.campaign_id = %(campaign)s AND i.withdrawn_at IS NULL AND i.held_at IS NULL AND i.purpose = 'work'
         ), more AS (
           INSERT INTO annotation_slot (campaign_id, pos, replica, item_id)
           SELECT %(campaign)s, p.pos, r, p.id FROM (
@@ -467,7 +531,7 @@ def recount(item_ids: Sequence[int]) -> None:
         UPDATE annotation_item i SET counted = (
           SELECT count(*) FROM annotation_submission s
           WHERE s.item_id = i.id AND s.revision = 0 AND s.status = 'counted')
-        WHERE i.id = ANY(%s)
+        WHERE i.id = ANY(%s) AND i.purpose = 'work'
         """,
         [list(item_ids)],
     )
@@ -484,7 +548,8 @@ def refill(item_ids: Sequence[int]) -> None:
             SELECT i.id, i.campaign_id, i.overlap - i.counted
                    - (SELECT count(*) FROM annotation_slot s WHERE s.item_id = i.id)
                    - (SELECT count(*) FROM annotation_assignment l WHERE l.item_id = i.id AND l.state = 1) AS n
-            FROM annotation_item i WHERE i.id = ANY(%s) AND i.withdrawn_at IS NULL AND i.held_at IS NULL
+            FROM annotation_item i
+            WHERE i.id = ANY(%s) AND i.withdrawn_at IS NULL AND i.held_at IS NULL AND i.purpose = 'work'
             ORDER BY i.id) room
           WHERE n > 0) p, generate_series(1, p.n) r
         """,

@@ -24,7 +24,8 @@ from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from annotation.items.models import Item
 from annotation.ledger.budget import account as account_of
 from annotation.ledger.budget import may_lease
-from annotation.people.models import AuditEvent, Membership, Role, User
+from annotation.people.models import AuditEvent, User
+from annotation.people.selectors import is_labeler
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
 from annotation.webhooks.events import emit
@@ -45,6 +46,8 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
     """
     if campaign.state not in (Campaign.State.OPEN, Campaign.State.PAUSED) or not asks(campaign, labeler.pk):
         return None
+    if campaign.gold_pause > 0 and not is_labeler(labeler, campaign):
+        return None  # the answer just sent was one too many below the floor
     is_fresh = campaign.is_open and (labeler.kind != User.Kind.HUMAN or may_lease(campaign))
     taken = queue.take_next(
         campaign_id=campaign.pk,
@@ -56,6 +59,7 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
         beyond=beyond,
         fresh=is_fresh,
         on_screen=not beyond,
+        aside=campaign.gold_share,
     )
     if taken is None:
         return None
@@ -77,9 +81,7 @@ def assign_item(*, actor: User, campaign: Campaign, item_id: int, labeler: User)
     """
     if not Item.objects.filter(pk=item_id, campaign=campaign).exists():
         raise NotFound(_("There is no such item in this campaign."))
-    if not Membership.objects.filter(
-        campaign=campaign, user=labeler, role=Role.LABELER, suspended_at=None
-    ).exists():
+    if not is_labeler(labeler, campaign):
         message = _("%(name)s is not a labeler of this campaign; invite them first.") % {
             "name": labeler.username
         }

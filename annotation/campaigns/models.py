@@ -58,6 +58,11 @@ class Campaign(models.Model):
         "annotation.Guidelines", on_delete=models.PROTECT, null=True, related_name="+"
     )
     protocol = models.ForeignKey("annotation.Protocol", on_delete=models.PROTECT, null=True, related_name="+")
+    # Quality control (docs/quality-control.md). Floors are mean scores from 0 to 1; 0 never applies.
+    gold_share = models.FloatField(default=0.0, db_default=0.0)  # of a labeler's new items
+    gold_warn = models.FloatField(default=0.0, db_default=0.0)
+    gold_pause = models.FloatField(default=0.0, db_default=0.0)
+    gold_window = models.PositiveSmallIntegerField(default=20, db_default=20)  # latest gold answers judged
     data_license = models.CharField(max_length=20, choices=DataLicense, blank=True, default="", db_default="")
     legal_basis = models.CharField(max_length=20, choices=LegalBasis, blank=True, default="", db_default="")
     # So many labelers report harmful or private content and the item is held back until an admin has looked; 0: never.
@@ -93,6 +98,19 @@ class Campaign(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(lease_s__gte=30, lease_s__lte=604800), name="campaign_lease_30s_to_7d"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    gold_share__gte=0,
+                    gold_share__lte=0.5,
+                    gold_warn__gte=0,
+                    gold_warn__lte=1,
+                    gold_pause__gte=0,
+                    gold_pause__lte=1,
+                    gold_window__gte=1,
+                    gold_window__lte=200,
+                ),
+                name="campaign_gold_within_limits",
             ),
             models.CheckConstraint(
                 condition=models.Q(state="draft")

@@ -18,7 +18,10 @@ from annotation.submissions.models import Submission
 
 @dataclass(frozen=True)
 class Progress:
-    """Counts of one campaign. `answers_wanted` is overlap summed over items that are not withdrawn."""
+    """Counts of one campaign. `answers_wanted` is overlap summed over items that are not withdrawn.
+
+    Gold and practice items are no part of it.
+    """
 
     items: int
     items_complete: int
@@ -70,7 +73,7 @@ def campaign_progress(campaign: Campaign) -> Progress:
         items_complete=n["complete"],
         items_begun=n["begun"],
         items_withdrawn=n["withdrawn"],
-        answers_counted=n["counted"],
+        answers_counted=n["answers"],
         answers_wanted=n["wanted"],
         answers_late=n["late"],
         skips=n["skipped"],

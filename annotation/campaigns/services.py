@@ -23,7 +23,9 @@ from feedback_types.base import InvalidPayload
 from feedback_types.protocol import arity, dump_protocol, load_protocol
 
 MAX_GUIDELINES = 200_000
-RANGES = {"overlap": (1, 100), "lease_s": (30, 604_800), "hold_after": (0, 100)}
+RANGES = {"overlap": (1, 100), "lease_s": (30, 604_800), "hold_after": (0, 100), "gold_window": (1, 200)}
+SHARES = {"gold_share": 0.5, "gold_warn": 1.0, "gold_pause": 1.0}  # from 0 up to
+CONTROL = (*SHARES, "gold_window")  # quality control (docs/quality-control.md)
 FLAGS = ("shows_scores", "shows_errors")
 CHOICES = {"data_license": DataLicense.values, "legal_basis": LegalBasis.values}  # or empty: not said
 EVENTS = {
@@ -34,7 +36,7 @@ EVENTS = {
 EXTRA = ("extra_below", "extra_up_to")  # both or neither
 MAX_CATEGORIES = 30
 CATEGORY_CHARACTERS = 60
-CHANGEABLE = ("name", "language", *RANGES, *FLAGS, *CHOICES, *EXTRA, "error_categories")
+CHANGEABLE = ("name", "language", *RANGES, *SHARES, *FLAGS, *CHOICES, *EXTRA, "error_categories")
 
 
 @in_transaction
@@ -304,6 +306,15 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
             clean[name], wrong = _categories(value)
             if wrong:
                 errors[name] = [wrong]
+        elif name in SHARES:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not 0 <= value <= SHARES[name]  # not a number is refused here too
+            ):
+                errors[name] = [_("A number from 0 to %(high)s.") % {"high": SHARES[name]}]
+            else:
+                clean[name] = float(value)
         elif name in CHOICES:
             if value not in ("", *CHOICES[name]):
                 errors[name] = [_("Empty, or one of: %(choices)s.") % {"choices": ", ".join(CHOICES[name])}]

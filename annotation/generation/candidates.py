@@ -14,7 +14,7 @@ from contextlib import aclosing
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -25,7 +25,7 @@ from annotation.generation.sampling import MAX_SEED, Sampling
 from annotation.generation.selectors import live_of, why_not
 from annotation.generation.services import sampling_of
 from annotation.generation.source import Begun, Ended, Piece, SourceFailed, ask
-from annotation.items.models import Item, Prompt
+from annotation.items.models import Item, Prompt, Purpose
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.people.models import User
 from annotation.people.services import record_audit
@@ -56,7 +56,7 @@ def start(
     Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
     if Candidates.objects.filter(campaign=campaign, ended_at=None).exists():
         raise Conflict(_("Responses are being written for this campaign already."), code="busy")
-    prompts = Prompt.objects.filter(campaign=campaign).count()
+    prompts = _prompts(campaign.pk).count()
     if not prompts:
         raise Conflict(_("The campaign has no prompts yet; import some first."), code="no_prompts")
     batch = Candidates.objects.create(
@@ -107,9 +107,7 @@ def wake_all() -> int:
 
 def _write(batch: Candidates) -> int:
     live, made = live_of(batch.campaign_id), 0
-    prompts = Prompt.objects.filter(
-        campaign_id=batch.campaign_id, pk__gt=batch.reached, pk__lte=batch.last_prompt
-    )
+    prompts = _prompts(batch.campaign_id).filter(pk__lte=batch.last_prompt)
     while some := list(prompts.filter(pk__gt=batch.reached).order_by("pk")[:PROMPTS_AT_ONCE]):
         found = asyncio.run(_ask_all(live, batch, some))
         for prompt, (responses, error) in zip(some, found, strict=True):
@@ -117,6 +115,12 @@ def _write(batch: Candidates) -> int:
             batch.reached = prompt.pk
     Candidates.objects.filter(pk=batch.pk, ended_at=None).update(ended_at=Now())
     return made
+
+
+def _prompts(campaign_id: int) -> QuerySet[Prompt]:
+    """Those of a campaign but the ones of gold and practice items, about which nothing is learned."""
+    aside = Item.objects.filter(prompt=OuterRef("pk")).exclude(purpose=Purpose.WORK)
+    return Prompt.objects.filter(~Exists(aside), campaign_id=campaign_id)
 
 
 @in_transaction

@@ -42,10 +42,19 @@ class Response(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
 
+class Purpose(models.TextChoices):
+    """What an item is for. All but work stand aside: no places in the queue, never counted, never in training."""
+
+    WORK = "work", _("work")
+    GOLD = "gold", _("gold: the answer is known, labelers are not told")
+    PRACTICE = "practice", _("practice: the answer is shown after the labeler's own")
+
+
 class Item(models.Model):
     """A prompt with its responses, to be judged by `overlap` labelers.
 
     `counted` is how many counted submissions there are; the constraint is the promise that it never exceeds `overlap`.
+    `gold_answers` is what is expected of an item that is not work: see `annotation/gold/answers.py`.
     """
 
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="items")
@@ -57,7 +66,9 @@ class Item(models.Model):
     overlap = models.PositiveSmallIntegerField()
     has_own_overlap = models.BooleanField(default=False, db_default=False)  # not the campaign's
     counted = models.PositiveSmallIntegerField(default=0, db_default=0)
-    is_gold = models.BooleanField(default=False)
+    purpose = models.CharField(
+        max_length=8, choices=Purpose, default=Purpose.WORK, db_default=Purpose.WORK.value
+    )
     gold_answers = models.JSONField(null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)  # taken back for good: in nobody's queue
     held_at = models.DateTimeField(
@@ -71,12 +82,20 @@ class Item(models.Model):
             models.CheckConstraint(
                 condition=models.Q(counted__lte=models.F("overlap")), name="item_never_counts_beyond_overlap"
             ),
+            models.CheckConstraint(condition=models.Q(purpose__in=Purpose.values), name="item_purpose_known"),
+            models.CheckConstraint(
+                condition=models.Q(purpose=Purpose.WORK) | models.Q(counted=0, gold_answers__isnull=False),
+                name="item_aside_is_known_and_never_counts",
+            ),
             models.UniqueConstraint(fields=["campaign", "external_id"], name="item_external_id_once"),
         ]
         indexes = [
             models.Index(fields=["campaign", "round_number", "id"], name="item_by_round"),
             models.Index(
                 fields=["campaign", "-id"], name="item_held", condition=models.Q(held_at__isnull=False)
+            ),
+            models.Index(
+                fields=["campaign", "purpose", "id"], name="item_aside", condition=~models.Q(purpose="work")
             ),
         ]
 

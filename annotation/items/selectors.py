@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import F, Prefetch, QuerySet
 
 from annotation.campaigns.models import Campaign
-from annotation.items.models import Item, ItemResponse
+from annotation.items.models import Item, ItemResponse, Purpose
 
 
 def items_of(campaign: Campaign) -> QuerySet[Item]:
@@ -21,11 +21,13 @@ def items_of(campaign: Campaign) -> QuerySet[Item]:
 
 
 def item_state(item: Item) -> str:
-    """In a word: withdrawn, held, complete, begun or waiting."""
+    """In a word: withdrawn, held, complete, begun or waiting; gold or practice for an item that nobody waits for."""
     if item.withdrawn_at:
         return "withdrawn"
     if item.held_at:
         return "held"
+    if item.purpose != Purpose.WORK:
+        return str(item.purpose)
     if item.counted >= item.overlap:
         return "complete"
     return "begun" if item.counted else "waiting"
@@ -37,7 +39,9 @@ def state_filter(items: QuerySet[Item], state: str) -> QuerySet[Item]:
         "held": {"held_at__isnull": False},
         "complete": {"held_at__isnull": True, "counted__gte": F("overlap")},
         "begun": {"held_at__isnull": True, "counted__gt": 0, "counted__lt": F("overlap")},
-        "waiting": {"held_at__isnull": True, "counted": 0},
+        "waiting": {"held_at__isnull": True, "counted": 0, "purpose": Purpose.WORK},
+        "gold": {"held_at__isnull": True, "purpose": Purpose.GOLD},
+        "practice": {"held_at__isnull": True, "purpose": Purpose.PRACTICE},
     }
     if state == "withdrawn":
         return items.filter(withdrawn_at__isnull=False)

@@ -69,7 +69,7 @@ class Writer:
                 )
             items.append(
                 (item_id, campaign_id, prompt_id, row.external_id, self.round_number, row.priority, self.overlap,
-                 0, False, row.metadata and row.metadata.decode())
+                 0, row.metadata and row.metadata.decode())
             )  # fmt: skip
             for position, response in enumerate(row.responses):
                 response_id = next(response_ids)
@@ -105,7 +105,6 @@ class Writer:
                 "priority",
                 "overlap",
                 "counted",
-                "is_gold",
                 "metadata",
             ),
             items,

@@ -37,6 +37,7 @@ from annotation.consents.services import lock
 from annotation.endpoints.models import Endpoint
 from annotation.errors import Conflict
 from annotation.generation.models import Generation
+from annotation.gold.models import GoldScore
 from annotation.items.models import Item, Response
 from annotation.people.models import (
     ApiToken,
@@ -141,6 +142,7 @@ def _erase_answers(user: User) -> dict[str, int]:
     streams.update(continues=None)
     streams.delete()
     drafts = Assignment.objects.filter(labeler=user, draft__isnull=False).count()
+    GoldScore.objects.filter(labeler=user).delete()
     answers = Feedback.objects.filter(submission__labeler=user).delete()[0]
     submissions = _delete_submissions(user)
     Assignment.objects.filter(labeler=user).delete()

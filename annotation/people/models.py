@@ -43,6 +43,12 @@ class User(AbstractUser):
         return f"l-{mac.hexdigest()[:12]}"
 
 
+class PausedBy(models.TextChoices):
+    """What suspended a membership by itself; empty when an admin did, or when it is not suspended."""
+
+    GOLD = "gold", _("gold items")
+
+
 class Membership(models.Model):
     """user × campaign × role; one person may hold several."""
 
@@ -50,6 +56,13 @@ class Membership(models.Model):
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=Role)
     suspended_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(
+        max_length=8, choices=PausedBy, blank=True, default="", db_default=""
+    )  # if not by an admin
+    gold_warned_at = models.DateTimeField(null=True, blank=True)  # below the campaign's warn floor since then
+    gold_since = models.DateTimeField(
+        null=True, blank=True
+    )  # gold answers before a lifted pause are forgiven
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

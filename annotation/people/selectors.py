@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from annotation.campaigns.models import Campaign
-from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, User
+from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, PausedBy, Role, User
 
 
 def members(campaign: Campaign) -> QuerySet[Membership]:
     """Everybody with a role, suspended ones too."""
     return (
         Membership.objects.filter(campaign=campaign).select_related("user").order_by("role", "user__username")
+    )
+
+
+def is_labeler(user: User, campaign: Campaign) -> bool:
+    """Whether the person labels here now: a suspended membership is none."""
+    return Membership.objects.filter(
+        campaign=campaign, user=user, role=Role.LABELER, suspended_at=None
+    ).exists()
+
+
+def needs_a_word(user: User, campaign: Campaign) -> bool:
+    """Whether the labeler's latest gold answers are below the campaign's warn floor; no question where there is none."""
+    return (
+        campaign.gold_warn > 0
+        and Membership.objects.filter(
+            campaign=campaign, user=user, role=Role.LABELER, gold_warned_at__isnull=False
+        ).exists()
+    )
+
+
+def words_for(user: User) -> QuerySet[Membership]:
+    """Where the person labels and should hear something: below a warn floor, or paused by gold items."""
+    return (
+        Membership.objects.filter(user=user, role=Role.LABELER)
+        .filter(
+            Q(suspended_at__isnull=False, paused_by=PausedBy.GOLD)
+            | Q(suspended_at=None, gold_warned_at__isnull=False)
+        )
+        .exclude(campaign__state=Campaign.State.CLOSED)
+        .select_related("campaign")
+        .order_by("campaign__name")
     )
 
 

@@ -172,8 +172,12 @@ def grant_role(*, actor: User | None, user: User, campaign: Campaign, role: str)
     """Gives a role, or lifts its suspension; giving it twice is giving it once."""
     _check_role(role)
     membership, created = Membership.objects.get_or_create(user=user, campaign=campaign, role=role)
+    # Whoever is let in again after a pause by gold items begins anew: the answers before it are not held against them.
+    forgiven = {"paused_by": "", "gold_warned_at": None, "gold_since": Now()} if membership.paused_by else {}
     lifted = not created and bool(
-        Membership.objects.filter(pk=membership.pk, suspended_at__isnull=False).update(suspended_at=None)
+        Membership.objects.filter(pk=membership.pk, suspended_at__isnull=False).update(
+            suspended_at=None, **forgiven
+        )
     )
     if created or lifted:
         record_audit(
@@ -181,7 +185,7 @@ def grant_role(*, actor: User | None, user: User, campaign: Campaign, role: str)
             campaign=campaign,
             action="role.grant",
             target=f"user:{user.pk}",
-            before={"suspended": True} if lifted else None,
+            before={"suspended": True, "paused_by": membership.paused_by} if lifted else None,
             after={"role": role},
         )
         membership.refresh_from_db()

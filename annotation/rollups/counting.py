@@ -105,8 +105,8 @@ def _rows(columns: str, source: str, **values: str) -> str:
     return f"SELECT {columns}, {', '.join(values.get(m, '0') for m in MEASURES)} FROM {source}"
 
 
-# What the rows say, one change for each row; the triggers of migrations 0010 and 0013 say the same of one write. What was
-# earned is what stands in the ledger, and what the next fold will enter there.
+# What the rows say, one change for each row; the triggers of migrations 0010, 0013 and 0015 say the same of one write. What
+# was earned is what stands in the ledger, and what the next fold will enter there.
 TRUTH = f"""
 SELECT campaign_id, labeler_id, at, reason, {", ".join(MEASURES)} FROM (
   {
@@ -146,12 +146,13 @@ SELECT campaign_id, labeler_id, at, reason, {", ".join(MEASURES)} FROM (
   UNION ALL {
     _rows(
         "campaign_id, NULL, NULL, ''",
-        "annotation_item",
+        "annotation_item WHERE purpose = 'work'",
         items="1",
         complete="(withdrawn_at IS NULL AND counted >= overlap)::int",
         begun="(withdrawn_at IS NULL AND counted > 0 AND counted < overlap)::int",
         withdrawn="(withdrawn_at IS NOT NULL)::int",
         wanted="CASE WHEN withdrawn_at IS NULL THEN overlap ELSE 0 END",
+        answers="counted",
     )
 }
   UNION ALL {

@@ -15,8 +15,9 @@ from django.db import models
 # What labelers do. `timed` answers are those whose active time is known; `idle_ms` is total less active time of these.
 # `earned_micros` is what the ledger owes them for answers, and as bonus or adjustment, in millionths of the currency.
 WORK = ("counted", "late", "revised", "skipped", "flagged", "timed", "active_ms", "idle_ms", "earned_micros")
-# What a campaign has. Withdrawn items are in `items` and `withdrawn` alone; `wanted` is the overlap of all others.
-STOCK = ("items", "complete", "begun", "withdrawn", "wanted", "open_flags")
+# What a campaign has of work; gold and practice items are no part of it. Withdrawn items are in `items`, `withdrawn` and
+# `answers` alone; `wanted` is the overlap of all others, `answers` how many answers the items count.
+STOCK = ("items", "complete", "begun", "withdrawn", "wanted", "answers", "open_flags")
 
 
 class _Work(models.Model):
@@ -42,6 +43,7 @@ class _Stock(models.Model):
     begun = models.BigIntegerField(default=0, db_default=0)
     withdrawn = models.BigIntegerField(default=0, db_default=0)
     wanted = models.BigIntegerField(default=0, db_default=0)
+    answers = models.BigIntegerField(default=0, db_default=0)
     open_flags = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:

@@ -75,7 +75,7 @@ def feedback_of(campaign: Campaign, *, question: str = "", types: Sequence[str] 
         rows = rows.filter(question=question)
     if types:
         rows = rows.filter(type__in=types)
-    return rows.select_related("submission__labeler")
+    return rows.select_related("submission__labeler", "submission__item")
 
 
 def group(rows: Iterable[Feedback]) -> dict[tuple[int, int | None], list[Feedback]]:

@@ -26,6 +26,8 @@ from annotation.campaigns.models import Campaign
 from annotation.consents.services import permitted
 from annotation.errors import Conflict, Invalid, NotFound
 from annotation.generation.selectors import untrue
+from annotation.gold.services import judge
+from annotation.items.models import Purpose
 from annotation.people.models import User
 from annotation.submissions.models import Submission
 from annotation.transactions import in_transaction
@@ -147,6 +149,9 @@ def _store(
     device_class: str,
     ui_version: str,
 ) -> Submission:
+    is_gold = assignment.item.purpose == Purpose.GOLD
+    if is_gold:  # it may give the labeler's leases back; cursors are locked before assignments
+        queue.lock_cursor(assignment.campaign_id, labeler.pk)
     locked = queue.lock_assignment(assignment.pk, labeler.pk)
     if locked is None:
         raise NotFound(_("There is no such assignment for you."))
@@ -183,7 +188,8 @@ def _store(
     status = previous.status if previous else Submission.Status.LATE
     finished = queue.Finished.LATE
     if previous is None:
-        finished = queue.finish(locked, is_wanted=assignment.campaign.state != Campaign.State.CLOSED)
+        is_wanted = assignment.campaign.state != Campaign.State.CLOSED
+        finished = (queue.finish_aside if is_gold else queue.finish)(locked, is_wanted=is_wanted)
         status = Submission.Status.COUNTED if finished else status
     submission = Submission(
         id=_new_id(),
@@ -204,8 +210,11 @@ def _store(
         device_class=device_class,
         ui_version=ui_version,
     )
-    _insert(submission, permitted(labeler.pk, rows))
+    stored = permitted(labeler.pk, rows)
+    _insert(submission, stored)
     _tell(assignment.campaign, submission, finished)
+    if is_gold:
+        judge(submission=submission, assignment=assignment, rows=stored)
     return submission
 
 

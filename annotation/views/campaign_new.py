@@ -28,6 +28,7 @@ from annotation.people import selectors as people_selectors
 from annotation.views.assets import bundle_urls
 from annotation.views.campaigns import tab_context
 from annotation.views.contexts import screen_context
+from annotation.views.control_form import ControlFields
 from annotation.views.pages import page
 from annotation.views.protocol_form import drafts_of, read, sample
 from feedback_types import registry
@@ -48,7 +49,7 @@ class NewCampaignForm(forms.Form):
     )  # fmt: skip
 
 
-class SettingsPageForm(forms.Form):
+class SettingsPageForm(ControlFields):
     version = forms.IntegerField(widget=forms.HiddenInput)
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
     overlap = forms.IntegerField(
@@ -185,6 +186,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         "hold_after": campaign.hold_after, "shows_scores": campaign.shows_scores,
         "extra_below": campaign.extra_below, "extra_up_to": campaign.extra_up_to,
         "error_categories": "\n".join(campaign.error_categories), "shows_errors": campaign.shows_errors,
+        **{name: getattr(campaign, name) for name in services.CONTROL},
     }  # fmt: skip
     form = SettingsPageForm(request.POST or None, initial=initial)
     status = 200

@@ -21,6 +21,7 @@ from annotation.campaigns.models import Campaign
 from annotation.campaigns.selectors import campaign_progress, labeler_progress, own_answers_per_day
 from annotation.ledger.selectors import own_balance
 from annotation.people.models import Role
+from annotation.people.selectors import words_for
 from annotation.quality.selectors import own_score
 from annotation.rendering import plots
 from annotation.submissions.models import Submission
@@ -59,7 +60,8 @@ def home(request: HttpRequest) -> HttpResponse:
                     "roles": sorted(roles & STAFF),
                 }
             )
-    return render(request, "home.html", {"to_label": to_label, "to_oversee": to_oversee})
+    context = {"to_label": to_label, "to_oversee": to_oversee, "words": words_for(_user(request))}
+    return render(request, "home.html", context)
 
 
 @page
@@ -115,6 +117,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
         "has_errors": any(row["errors"] for row in campaigns),
         "rows": rows,
         "shown": shown,
+        "words": words_for(user),
     }
     return render(request, "my_work.html", context)
 

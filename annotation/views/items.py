@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from annotation import access
 from annotation.assignment.models import Flag, Skip
@@ -28,6 +28,7 @@ from annotation.submissions.selectors import summaries_of
 from annotation.views.adjudication import decisions_of, spreads_of
 from annotation.views.campaigns import tab_context
 from annotation.views.contexts import letter
+from annotation.views.gold import expected_context
 from annotation.views.pages import page
 
 ITEMS_ON_A_PAGE = 50
@@ -36,10 +37,20 @@ STATES = {
     "begun": gettext_lazy("begun"),
     "complete": gettext_lazy("complete"),
     "held": gettext_lazy("held back"),
+    "gold": pgettext_lazy("state of an item", "gold"),
+    "practice": pgettext_lazy("state of an item", "practice"),
     "withdrawn": gettext_lazy("withdrawn"),
 }
 REPORTED = "reported"  # with a report that nobody has looked at
-TONES = {"waiting": "none", "begun": "info", "complete": "good", "held": "bad", "withdrawn": "warn"}
+TONES = {
+    "waiting": "none",
+    "begun": "info",
+    "complete": "good",
+    "held": "bad",
+    "gold": "info",
+    "practice": "info",
+    "withdrawn": "warn",
+}
 
 
 @page
@@ -115,6 +126,7 @@ def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         "spreads": spreads_of(found, campaign),
         "decisions": decisions_of(found, campaign, is_admin=tab["is_admin"]),
         "overlap_range": (max(1, found.counted), 100),
+        **expected_context(found),
         "skips": Skip.objects.filter(assignment__item=found).select_related("assignment__labeler"),
         "flags": Flag.objects.filter(assignment__item=found).select_related("assignment__labeler"),
     }

@@ -26,8 +26,9 @@ from annotation.assignment import services as assignment_services
 from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import asks, guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign, Guidelines
-from annotation.errors import Conflict, Invalid, NotFound
+from annotation.errors import Conflict, Forbidden, Invalid, NotFound
 from annotation.people.models import User
+from annotation.people.selectors import is_labeler, needs_a_word
 from annotation.rendering import render_markdown
 from annotation.submissions import services as submission_services
 from annotation.submissions.models import Submission
@@ -46,7 +47,14 @@ PREVIEWS_A_MINUTE = 240  # of one person: four a second are more than a hand ask
 @page
 def label(request: HttpRequest, slug: str) -> HttpResponse:
     """The item that this person holds, or a new one; else a page that says why there is none."""
-    campaign = access.campaign_for_labeler(request.user, slug)
+    try:
+        campaign = access.campaign_for_labeler(request.user, slug)
+    except Forbidden as refused:
+        if refused.code != "paused":
+            raise
+        return render(
+            request, "label/stopped.html", {"campaign": Campaign.objects.get(slug=slug)}, status=403
+        )
     assignment = assignment_services.lease_next(labeler=_person(request), campaign=campaign)
     if assignment is None:
         state = campaign.state
@@ -245,9 +253,12 @@ def _screen(
     today = Submission.objects.filter(
         labeler=_person(request), campaign=campaign, revision=0, submitted_at__gte=midnight
     ).count()
-    return render(
-        request, "label/page.html", {**context, "today": today, "assets": bundle_urls()}, status=status
-    )
+    context |= {
+        "today": today,
+        "assets": bundle_urls(),
+        "needs_a_word": needs_a_word(_person(request), campaign),
+    }
+    return render(request, "label/page.html", context, status=status)
 
 
 def _next(request: HttpRequest, campaign: Campaign, query: Any) -> dict[str, Any]:
@@ -255,7 +266,8 @@ def _next(request: HttpRequest, campaign: Campaign, query: Any) -> dict[str, Any
     beyond = [n for n in (_whole(text) for text in query.getlist("beyond")[:MAX_BEYOND]) if n is not None]
     assignment = assignment_services.lease_next(labeler=_person(request), campaign=campaign, beyond=beyond)
     if assignment is None:
-        return {"next": None}
+        is_stopped = campaign.gold_pause > 0 and not is_labeler(_person(request), campaign)
+        return {"next": None} | ({"stopped": True} if is_stopped else {})
     if str(assignment.pk) == query.get("have"):
         return {"next": {"assignment": str(assignment.pk)}}
     html = render_to_string("label/_item.html", assignment_context(assignment, campaign), request)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from annotation import access
 from annotation.adjudication.selectors import categories_of, category_in_words, errors_by_labeler, queue_of
+from annotation.gold.selectors import gold_reports
 from annotation.quality import selectors
 from annotation.rendering import plots
 from annotation.views.campaigns import tab_context
@@ -37,6 +38,10 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
         "reports": [
             {"report": r, "who": r.user.username if tab["is_admin"] else r.user.pseudonym(campaign.pk)}
             for r in reports
+        ],
+        "gold": [
+            {"report": g, "who": g.user.username if tab["is_admin"] else g.user.pseudonym(campaign.pk)}
+            for g in gold_reports(campaign)
         ],
         "disputed": [{"row": d, "question": titles.get(d.question, d.question)} for d in disputed],
         "errors": [

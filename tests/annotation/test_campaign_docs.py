@@ -58,7 +58,12 @@ def test_every_set_is_told_with_its_questions() -> None:
 
 
 def test_limits_are_those_of_the_code() -> None:
-    assert RANGES == {"overlap": (1, 100), "lease_s": (30, 7 * 24 * 3600), "hold_after": (0, 100)}
+    assert RANGES == {
+        "overlap": (1, 100),
+        "lease_s": (30, 7 * 24 * 3600),
+        "hold_after": (0, 100),
+        "gold_window": (1, 200),
+    }
     assert "how many labelers it takes (0 to 100, 1 by default" in FLAT
     assert "**Overlap** (1 to 100)" in TEXT and "(30 seconds to 7 days, 30 minutes by default)" in TEXT
     assert f"{jsonl.MAX_UNPACKED_BYTES // 1024**2} MB when unpacked" in TEXT

@@ -84,7 +84,7 @@ class World:
         self.said = 0
 
     def add_item(
-        self, n: int, *, prompt: Prompt | None = None, round_number: int = 1, is_gold: bool = False
+        self, n: int, *, prompt: Prompt | None = None, round_number: int = 1, purpose: str = "work"
     ) -> Item:
         if prompt is None:
             text = f"Question {n} of {self.slug}: what now?"
@@ -100,7 +100,8 @@ class World:
             prompt=prompt,
             overlap=self.n_labelers + 1,
             round_number=round_number,
-            is_gold=is_gold,
+            purpose=purpose,
+            gold_answers=None if purpose == "work" else {},
         )
         for position, template in enumerate(self.texts):
             text = template.format(n=n)

@@ -25,7 +25,7 @@ FETCH = 2000
 SETTLE_S = 30.0
 AGREEMENT_ITEMS = 2_000  # agreement is told of so many items at most; the interval says how sure that is
 
-# A submission of the cut: the latest revision at that instant, of an item that is no gold item.
+# A submission of the cut: the latest revision at that instant, of an item that is work (no gold, no practice).
 FILTERED = """
     s.campaign_id = %(campaign)s
     AND s.submitted_at <= %(until)s
@@ -37,7 +37,7 @@ FILTERED = """
     AND NOT s.labeler_id = ANY(%(excluded)s::bigint[])
 """
 LATEST = "NOT EXISTS (SELECT 1 FROM annotation_submission n WHERE n.supersedes_id = s.id AND n.submitted_at <= %(until)s)"
-SELECTED = f"{FILTERED} AND NOT i.is_gold AND {LATEST}"
+SELECTED = f"{FILTERED} AND i.purpose = 'work' AND {LATEST}"
 # Of the answers of a submission. `cut_agreed` holds the questions about items on which labelers agree well enough.
 CHOSEN = """(%(questions)s::text[] IS NULL OR f.question = ANY(%(questions)s))
     AND (%(types)s::text[] IS NULL OR f.type = ANY(%(types)s))"""
@@ -49,7 +49,7 @@ SUBMISSIONS = "annotation_submission s JOIN annotation_item i ON i.id = s.item_i
 
 LAST = f"SELECT max(s.submitted_at), count(*), count(DISTINCT s.item_id) FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED}"
 LEFT_OUT = f"""
-    SELECT count(*) FILTER (WHERE NOT i.is_gold AND NOT {LATEST}), count(*) FILTER (WHERE i.is_gold)
+    SELECT count(*) FILTER (WHERE i.purpose = 'work' AND NOT {LATEST}), count(*) FILTER (WHERE i.purpose <> 'work')
     FROM {SUBMISSIONS} WHERE {FILTERED} AND {ANSWERED}
 """
 ITEMS = f"SELECT s.item_id FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED}"

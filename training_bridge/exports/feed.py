@@ -47,7 +47,7 @@ PAGE = """
     FROM annotation_submission s
     JOIN annotation_item i ON i.id = s.item_id
     JOIN annotation_assignment a ON a.id = s.assignment_id
-    WHERE s.campaign_id = %(campaign)s AND s.submitted_at < %(horizon)s AND NOT i.is_gold
+    WHERE s.campaign_id = %(campaign)s AND s.submitted_at < %(horizon)s AND i.purpose = 'work'
       AND s.submitted_at >= %(since)s AND (s.submitted_at, s.id) > (%(since)s, %(last)s)
     ORDER BY s.submitted_at, s.id
     LIMIT %(limit)s

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid
-from annotation.items.models import Item, Prompt
+from annotation.items.models import Item, Prompt, Purpose
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.people.models import User
 from annotation.people.services import record_audit
@@ -278,7 +278,7 @@ def write_prompts(run: Run, directory: Path) -> dict[str, Any]:
     """prompts.jsonl for a program that samples: the prompts of the round's items, in the order of their ids."""
     assert run.prompts_from is not None
     items = Item.objects.filter(
-        campaign=run.campaign, round_number=run.prompts_from.number, is_gold=False, withdrawn_at=None
+        campaign=run.campaign, round_number=run.prompts_from.number, purpose=Purpose.WORK, withdrawn_at=None
     )
     prompts = Prompt.objects.filter(pk__in=items.values("prompt")).order_by("pk")[:ITEMS_A_ROUND]
     with open(directory / "prompts.jsonl", "w", encoding="utf-8") as file:

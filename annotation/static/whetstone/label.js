@@ -616,6 +616,7 @@
   /* What a reply says about the item after the next one. */
   function take(data) {
     if (!("next" in data)) return;
+    if (data.stopped) return location.assign(screenElement.dataset.here); // which says why
     hasMore = data.next !== null;
     if (data.next?.html && data.next.assignment !== prepared?.assignment && data.next.assignment !== current?.assignment) {
       prepared = parse(data.next.html);

@@ -114,6 +114,10 @@ EXPECTED = {
     ("invitations", "get"): (admins(200), None),
     ("invitations", "post"): (admins(201), lambda world: {"role": "labeler", "max_uses": 3, "days": 7}),
     ("invitation", "delete"): (admins(204), None),
+    ("item-gold", "post"): (
+        {**admins(200), "reviewer": 200},
+        lambda world: {"answers": [world.answers()["answers"]], "explanation": "Because."},
+    ),
     ("feedback", "get"): (overseers(200), None),
     ("next", "post"): (labelers(200), lambda world: {}),
     ("undo", "post"): (labelers(200), lambda world: {}),
@@ -314,6 +318,7 @@ class World:
             "invitation": f"invitations/{self.invitation.pk}/",
             "item": f"items/{self.answered.item_id}/",
             "adjudications": f"items/{self.answered.item_id}/adjudications/",
+            "item-gold": f"items/{self.lease.item_id}/gold/",
         }.get(route, f"{route}/")
         return f"campaigns/{self.campaign.slug}/{tail}"
 
@@ -375,7 +380,10 @@ def test_a_foreign_campaign_does_not_exist(world, cast, api, route, method):
 def test_a_labeler_never_sees_who_wrote_it_or_what_others_said(world, cast, api):
     """Planted words do not come back in any answer to a labeler."""
     Item.objects.update(
-        is_gold=True, gold_answers={"canary": "gold-canary"}, metadata={"k": "metadata-canary"}
+        purpose="gold",
+        counted=0,
+        gold_answers={"explanation": "gold-canary"},
+        metadata={"k": "metadata-canary"},
     )
     others = {str(s.pk) for s in world.campaign.submissions.exclude(labeler=cast.lena)}
     canaries = {
@@ -383,7 +391,9 @@ def test_a_labeler_never_sees_who_wrote_it_or_what_others_said(world, cast, api)
         "gold-canary",
         "metadata-canary",
         "canary.example",
-        "is_gold",
+        "gold",
+        "purpose",
+        "expected",
         "source",
         "otto",
     } | others

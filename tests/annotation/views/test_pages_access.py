@@ -135,6 +135,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "campaign_review_item": (reviewers(200), reviewers(422), {"reason": ""}),
     "campaign_review_blind": (reviewers(200), reviewers(422), {}),
     "campaign_review_write": (reviewers(200), reviewers(422), {}),
+    "campaign_item_gold": (None, only(302, "reviewer", "admin"), {"purpose": "gold", "source": "consensus"}),
     "campaign_flag": (None, admins(302), {"withdraw": "yes"}),
     "campaign_live": (admins(200), admins(422), {"source": "nobody"}),
     "campaign_candidates": (admins(200), admins(409), {"n": "2"}),  # no policy is live

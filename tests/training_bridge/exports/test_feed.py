@@ -66,7 +66,7 @@ def test_each_event_once_in_order(world: World) -> None:
 def test_gold_items_and_other_campaigns_are_not_in_it(world: World) -> None:
     other = World("other", n_prompts=1)
     now(other, other.items[0], other.labelers[0])
-    now(world, world.add_item(60, is_gold=True), world.labelers[0])
+    now(world, world.add_item(60, purpose="gold"), world.labelers[0])
     assert everything(world.campaign)[0] == []
 
 

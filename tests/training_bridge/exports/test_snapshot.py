@@ -140,7 +140,7 @@ def test_late_answers_are_events_but_never_training_rows(tmp_path: Path) -> None
 
 def test_gold_items_never_reach_a_training_set(tmp_path: Path) -> None:
     world = World(n_prompts=3, n_labelers=1)
-    gold = world.add_item(99, is_gold=True)
+    gold = world.add_item(99, purpose="gold")
     for item in [gold, *world.items]:
         world.say(item, world.labelers[0])
     built = snap(world, tmp_path)

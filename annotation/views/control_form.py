@@ -1,0 +1,51 @@
+"""The part of a campaign's settings that controls quality: gold items and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy
+
+from annotation.campaigns.services import CONTROL, RANGES, SHARES
+
+
+def _share(name: str, label: Any, help_text: Any) -> forms.FloatField:
+    return forms.FloatField(
+        label=label, help_text=help_text, min_value=0, max_value=SHARES[name], step_size=0.01
+    )
+
+
+class ControlFields(forms.Form):
+    """Fields that are named in `campaigns.services.CONTROL`; the settings form adds its own."""
+
+    gold_share = _share(
+        "gold_share",
+        gettext_lazy("Share of gold items"),
+        gettext_lazy(
+            "Of a labeler's new items, from 0 to 0.5: 0.05 is one in twenty. Labelers cannot tell them apart."
+        ),
+    )
+    gold_warn = _share(
+        "gold_warn",
+        gettext_lazy("Warn below"),
+        gettext_lazy(
+            "Mean closeness to what is expected, from 0 to 1. The labeler reads a kind word, you find a notice. 0: never."
+        ),
+    )
+    gold_pause = _share(
+        "gold_pause",
+        gettext_lazy("Pause below"),
+        gettext_lazy("The labeler gets no more items until an admin lets them in again. 0: never."),
+    )
+    gold_window = forms.IntegerField(
+        label=gettext_lazy("Latest gold answers that are judged"),
+        help_text=gettext_lazy("Nobody is judged before they have given so many."),
+        min_value=RANGES["gold_window"][0], max_value=RANGES["gold_window"][1],
+    )  # fmt: skip
+
+    def plain(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name not in CONTROL]
+
+    def control(self) -> list[forms.BoundField]:
+        return [self[name] for name in CONTROL]

@@ -1,0 +1,245 @@
+"""Gold items: never counted, never in a queue, mixed in by a keyed draw, scored by the types' distance, and what follows."""
+
+import math
+import uuid
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from annotation.assignment import queue, services
+from annotation.assignment.models import Assignment, Slot
+from annotation.campaigns.selectors import campaign_progress
+from annotation.campaigns.services import change_campaign
+from annotation.errors import Conflict, Invalid
+from annotation.gold.models import GoldScore
+from annotation.gold.selectors import gold_reports
+from annotation.gold.services import make_gold
+from annotation.items.models import Item
+from annotation.items.services import withdraw_items
+from annotation.people.erasure import erase_person
+from annotation.people.models import AuditEvent, Membership
+from annotation.people.services import grant_role
+from annotation.submissions.services import reopen_last, submit
+from feedback_types.base import Answer
+from tests.cast import Cast, make_campaign, make_cast, make_labelers, send
+
+pytestmark = pytest.mark.django_db
+
+PAIR = [{"key": "better", "type": "comparison", "title": "Which is better?"}]
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return make_cast()
+
+
+def prefers(item: Item, first: int) -> dict:
+    """The payload that says strength `first` for the first stored response (3 … -3), in the words of the type."""
+    from annotation.gold.answers import screen_of
+
+    question = item.campaign.protocol.questions[0]
+    screen = screen_of(item)
+    payload = question.type.parse({"choice": str(first)}, screen, question.settings, None)
+    return {"question": "better", "target": None, "payload": payload.dump()}
+
+
+def aside(cast, campaign, n: int, strength: int = -3) -> list[Item]:
+    """The campaign's first n items of work as gold, the first response clearly better."""
+    work = Item.objects.filter(campaign=campaign, purpose="work").order_by("pk")
+    items = list(work.select_related("prompt", "campaign__protocol")[:n])
+    return [
+        make_gold(actor=cast.rita, item=item, answers=[[prefers(item, strength)]], explanation="It helps.")
+        for item in items
+    ]
+
+
+def with_gold(cast, *, items: int, gold: int, **changes):
+    campaign = make_campaign(cast, items=items, protocol=PAIR)
+    made = aside(cast, campaign, gold)
+    campaign = change_campaign(actor=cast.adam, campaign=campaign, version=campaign.version, changes=changes)
+    return campaign, made
+
+
+def say(assignment: Assignment, strength: int, **fields):
+    """Answers with this strength for the response that was stored first."""
+    item = Item.objects.select_related("prompt", "campaign__protocol").get(pk=assignment.item_id)
+    row = prefers(item, strength)
+    question = item.campaign.protocol.questions[0]
+    return submit(
+        labeler=assignment.labeler,
+        assignment_id=assignment.pk,
+        idempotency_key=uuid.uuid4(),
+        answers=[Answer("better", None, question.type.load(row["payload"]))],
+        **fields,
+    )
+
+
+def go_through(labeler, campaign, act) -> list[Assignment]:
+    """Everything the labeler gets, `act` on each."""
+    found = []
+    while got := services.lease_next(labeler=labeler, campaign=campaign):
+        found.append(got)
+        act(got)
+    return found
+
+
+def test_setting_aside_takes_the_places_and_what_was_counted(cast):
+    campaign = make_campaign(cast, items=2, overlap=2, protocol=PAIR)
+    sent = send(services.lease_next(labeler=cast.lena, campaign=campaign))
+    item = Item.objects.get(pk=sent.item_id)
+    before = campaign_progress(campaign)
+    made = make_gold(actor=cast.rita, item=item, answers=[[prefers(item, -3)]], explanation="Because.")
+    assert (made.purpose, made.counted) == ("gold", 0)
+    assert not Slot.objects.filter(item_id=item.pk).exists()
+    after = campaign_progress(campaign)
+    assert (before.items, before.answers_counted, before.answers_wanted) == (2, 1, 4)
+    assert (after.items, after.answers_counted, after.answers_wanted) == (1, 0, 2)
+    event = AuditEvent.objects.get(action="item.make_gold")
+    assert event.actor == cast.rita and event.before["purpose"] == "work" and event.after["purpose"] == "gold"
+    # Nothing puts a place back: not another overlap, not the upkeep, not a recount.
+    change_campaign(actor=cast.adam, campaign=campaign, version=campaign.version, changes={"overlap": 3})
+    queue.recount([item.pk])
+    queue.refill([item.pk])
+    services.tend_queues()
+    assert not Slot.objects.filter(item_id=item.pk).exists() and Item.objects.get(pk=item.pk).counted == 0
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Item.objects.filter(pk=item.pk).update(counted=1)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Item.objects.filter(pk=item.pk).update(purpose="silver")
+
+
+def test_what_is_expected_must_fit_the_questions(cast):
+    campaign = make_campaign(cast, items=2, protocol=PAIR)
+    item, other = Item.objects.filter(campaign=campaign).order_by("pk")
+    good, foreign = prefers(item, 1), prefers(other, 1)
+    for answers, field in (
+        ([], "answers"),
+        ([[]], "answers.0.answers"),
+        ([[good], [{**good, "payload": {"items": []}}]], "answers.1.0.payload"),
+        ([[foreign]], "answers.0.0.payload"),
+        ([[{**good, "question": "worse"}]], "answers.0.0.question"),
+        ([[good, good]], "answers.0.1"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            make_gold(actor=cast.rita, item=item, answers=answers)
+        assert any(name.startswith(field) for name in refused.value.fields), refused.value.fields
+    for wrong in ({"explanation": "a\x00"}, {"explanation": "a" * 2001}, {"purpose": "work"}):
+        with pytest.raises(Invalid):
+            make_gold(actor=cast.rita, item=item, answers=[[good]], **wrong)
+    withdraw_items(campaign=campaign, item_ids=[item.pk], actor=cast.adam)
+    with pytest.raises(Conflict):
+        make_gold(actor=cast.rita, item=item, answers=[[good]])
+
+
+def test_the_share_is_kept_and_nobody_sees_one_twice(cast):
+    """Four labelers, 60 items of work each, 40 gold items, a quarter of the leases: within 3 sigma, and all different."""
+    campaign = make_campaign(cast, items=100, overlap=4, protocol=PAIR)
+    aside(cast, campaign, 40)
+    campaign = change_campaign(
+        actor=cast.adam, campaign=campaign, version=campaign.version, changes={"gold_share": 0.25}
+    )
+    drawn = seen = 0
+    for labeler in make_labelers(campaign, 4):
+        got = go_through(labeler, campaign, lambda lease: say(lease, -3))
+        items = [lease.item_id for lease in got]
+        assert len(items) == len(set(items))
+        gold = sum(lease.item.purpose == "gold" for lease in got)
+        assert len(got) - gold == 60 and gold < 40  # every item of work came, and the gold did not run out
+        # What the keyed draw says is what came: the same lease would be drawn again.
+        said = [queue.draw(campaign.pk, labeler.pk, n) < 0.25 * 2**63 for n in range(len(got))]
+        assert said == [lease.item.purpose == "gold" for lease in got]
+        drawn, seen = drawn + gold, seen + len(got)
+    assert abs(drawn - 0.25 * seen) < 3 * math.sqrt(seen * 0.25 * 0.75)
+    assert Item.objects.filter(campaign=campaign, purpose="work", counted=4).count() == 60
+    assert set(Item.objects.filter(campaign=campaign, purpose="gold").values_list("counted", flat=True)) == {
+        0
+    }
+
+
+def test_scores_are_the_types_own_distance_and_follow_a_correction(cast):
+    """Strength on -3 … 3, squared difference over 6²: from -3 to 0 is 9/36, so 0.75 close; the opposite is 0."""
+    campaign, (gold,) = with_gold(cast, items=2, gold=1, gold_share=0.5)
+    lease = next(x for x in go_until(cast.lena, campaign) if x.item_id == gold.pk)
+    assert say(lease, 0).status == "counted"
+    assert GoldScore.objects.get().score == pytest.approx(0.75)
+    say(lease, 3, revises=reopen_last(labeler=cast.lena, campaign=campaign).pk)
+    (report,) = gold_reports(campaign)
+    assert (report.user, report.answers, report.mean) == (cast.lena, 1, pytest.approx(0.0))
+    erase_person(user=cast.lena, actor=None, note=False)
+    assert not GoldScore.objects.exists()
+
+
+def go_until(labeler, campaign):
+    """Leases until there are none, work answered on the way."""
+    while got := services.lease_next(labeler=labeler, campaign=campaign):
+        yield got
+        if got.item.purpose == "work":
+            send(got)
+
+
+def test_the_closest_of_several_right_answers_counts(cast):
+    campaign = make_campaign(cast, items=1, protocol=PAIR)
+    item = Item.objects.get(campaign=campaign)
+    lease = services.lease_next(labeler=cast.lena, campaign=campaign)
+    make_gold(actor=cast.rita, item=item, answers=[[prefers(item, -3)], [prefers(item, 3)]])
+    assert (
+        say(lease, 2).status == "counted"
+    )  # it was work when it was leased; scored all the same, and counted nowhere
+    assert GoldScore.objects.get().score == pytest.approx(1 - 1 / 36)
+    assert Item.objects.get().counted == 0
+
+
+def test_below_the_floors_a_word_and_then_a_pause_that_gives_everything_back(cast):
+    campaign, _gold = with_gold(
+        cast, items=12, gold=6, gold_share=0.5, gold_warn=0.8, gold_pause=0.3, gold_window=2
+    )
+    mine = Membership.objects.get(user=cast.lena, campaign=campaign)
+    scores, paused = 0, False
+    while lease := services.lease_next(labeler=cast.lena, campaign=campaign):
+        prepared = services.lease_next(labeler=cast.lena, campaign=campaign, beyond=[lease.pk])
+        is_gold = lease.item.purpose == "gold"
+        say(lease, -3 if scores < 1 else 3)  # the first is right, the others are as wrong as can be
+        scores += is_gold
+        mine.refresh_from_db()
+        if scores < 2:  # nobody is judged by fewer than the window
+            assert mine.gold_warned_at is None and mine.suspended_at is None
+        elif scores == 2:  # mean 0.5: below the warn floor
+            assert mine.gold_warned_at is not None and mine.suspended_at is None
+        else:  # mean 0: below the pause floor
+            assert (mine.suspended_at is not None, mine.paused_by) == (True, "gold")
+            paused = True
+            break
+    assert paused
+    if prepared is not None:
+        prepared.refresh_from_db()
+        assert prepared.state == Assignment.State.EXPIRED
+    assert not Assignment.objects.filter(labeler=cast.lena, state=1).exists()
+    free = Slot.objects.filter(campaign_id=campaign.pk).count()
+    done = Item.objects.filter(campaign=campaign, purpose="work", counted=1).count()
+    assert free + done == 6  # every place is open again or answered
+    assert services.lease_next(labeler=cast.lena, campaign=campaign) is None
+    notices = AuditEvent.objects.filter(actor=None, target=f"user:{cast.lena.pk}")
+    assert list(notices.order_by("pk").values_list("action", flat=True)) == [
+        "notice.gold_low",
+        "role.pause_by_gold",
+    ]
+    assert notices.last().after["mean"] == 0.0
+
+    # An admin lets the labeler in again: what was is forgiven, and only new answers are judged.
+    grant_role(actor=cast.adam, user=cast.lena, campaign=campaign, role="labeler")
+    mine.refresh_from_db()
+    assert (mine.suspended_at, mine.paused_by, mine.gold_warned_at) == (None, "", None)
+    again = next(x for x in go_until(cast.lena, campaign) if x.item.purpose == "gold")
+    say(again, 3)
+    mine.refresh_from_db()
+    assert mine.suspended_at is None
+
+
+def test_a_gold_lease_that_ran_out_may_be_taken_up_and_sent(cast):
+    campaign, (gold,) = with_gold(cast, items=2, gold=1, gold_share=0.5)
+    lease = next(x for x in go_until(cast.lena, campaign) if x.item_id == gold.pk)
+    Assignment.objects.filter(pk=lease.pk).update(lease_until="2020-01-01T00:00Z")
+    assert services.release_expired() == 1
+    assert not Slot.objects.filter(item_id=gold.pk).exists()
+    assert services.heartbeat(labeler=cast.lena, assignment_id=lease.pk).state == Assignment.State.LEASED
+    assert say(lease, -3).status == "counted"
