@@ -1,7 +1,16 @@
 """All tables of the annotation app; each lives in the package of its noun."""
 
 from annotation.adjudication.models import Adjudication, AnswerError, Disagreement, Recount
-from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueState, Skip, Slot
+from annotation.assignment.models import (
+    Assignment,
+    Flag,
+    ItemScore,
+    LabelerCursor,
+    Lane,
+    QueueState,
+    Skip,
+    Slot,
+)
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.endpoints.models import Endpoint
@@ -53,9 +62,11 @@ __all__ = [
     "Invitation",
     "Item",
     "ItemResponse",
+    "ItemScore",
     "LabelerCursor",
     "LabelerDay",
     "LabelerTally",
+    "Lane",
     "LedgerEntry",
     "Live",
     "Membership",

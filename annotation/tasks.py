@@ -26,6 +26,7 @@ BEAT_SCHEDULE = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
+    "order-queues": {"task": "annotation.tasks.order_queues", "schedule": 60.0, "options": {"expires": 60}},
     "wake-candidates": {
         "task": "annotation.tasks.wake_candidates",
         "schedule": 60.0,
@@ -67,6 +68,12 @@ def release_expired() -> int:
 def tend_queues() -> int:
     """Upkeep of the queues."""
     return assignment.tend_queues()
+
+
+@shared_task(time_limit=3600)
+def order_queues() -> int:
+    """Puts the open places of campaigns in the order of their strategy, where that is due."""
+    return assignment.order_queues()
 
 
 @shared_task(time_limit=300)

@@ -123,6 +123,11 @@ urlpatterns = [
         webhooks.send_again,
         name="campaign_webhook_again",
     ),
+    path(
+        "campaigns/<slug:slug>/people/<int:membership_id>/items/",
+        people.routing,
+        name="campaign_routing",
+    ),
     path("tokens/", people.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", people.revoke_token, name="token_revoke"),
     # Policies that somebody else serves

@@ -13,7 +13,7 @@ from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
-SHARED = ("site", "worlds")  # what benchmarks are made of
+SHARED = ("filled", "site", "worlds")  # what benchmarks are made of
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from annotation.adjudication.selectors import (
     questions_of,
     screen_of,
 )
-from annotation.assignment import queue
+from annotation.assignment import order
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid, TooLarge
 from annotation.items.models import Item, Purpose
@@ -231,7 +231,7 @@ def _want_more(items: Mapping[int, Item], found: Mapping[int, Apart]) -> None:
             and found[pk].answers > 1
             and 1 - found[pk].spread < campaign.extra_below
         }
-        if low and (raised := queue.add_place(sorted(low), up_to=campaign.extra_up_to)):
+        if low and (raised := order.add_place(sorted(low), up_to=campaign.extra_up_to)):
             record_audit(
                 actor=None,
                 campaign=campaign,

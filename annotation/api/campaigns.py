@@ -60,8 +60,11 @@ class Campaigns(ApiView):
         """Makes a draft campaign; you are its admin."""
         access.may_create_campaigns(request.user)
         data = self.body(
-            request, "slug", "overlap", "lease_s", "language", "guidelines", "protocol", required=["name"]
-        )
+            request, "slug", "overlap", "lease_s", "language", "guidelines", "protocol", "strategy", "control_share",
+            "skills", required=["name"],
+        )  # fmt: skip
+        if not isinstance(data.get("skills", []), list):
+            raise Invalid(_("The skills are not usable."), fields={"skills": [_("Write a list of texts.")]})
         if not isinstance(data.get("slug", ""), str):
             raise Invalid(_("The address is not usable."), fields={"slug": [_("Write text.")]})
         made = services.create_campaign(actor=person(request), **data)
@@ -85,7 +88,7 @@ class OneCampaign(ApiView):
         tags=["campaigns"],
     )
     def patch(self, request: Request, slug: str) -> Response:
-        """Changes name, overlap, lease, language, terms of the data. 412 with the difference when somebody saved first."""
+        """Changes the settings that are sent. 412 with the difference when somebody saved first."""
         campaign = access.campaign_for_admin(request.user, slug)
         changes = self.body(request, *services.CHANGEABLE, "version")
         version = _version(request, changes)

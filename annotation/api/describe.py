@@ -19,6 +19,7 @@ from annotation.items.models import Item
 from annotation.items.selectors import item_state
 from annotation.ledger import currencies
 from annotation.ledger.selectors import Balance
+from annotation.people.models import Membership
 from annotation.submissions.models import Feedback, Submission
 from annotation.webhooks.models import Delivery, Webhook
 from feedback_types.base import Screen
@@ -45,6 +46,9 @@ def campaign(row: Campaign) -> dict[str, Any]:
         "hold_after": row.hold_after,
         "shows_scores": row.shows_scores,
         "language": row.language,
+        "strategy": row.strategy,
+        "control_share": row.control_share,
+        "skills": row.skills,
         "data_license": row.data_license,
         "legal_basis": row.legal_basis,
         "extra_below": row.extra_below,
@@ -70,6 +74,15 @@ def earned(row: Campaign, balance: Balance) -> dict[str, Any] | None:
         "earned": currencies.text(balance.earned, row.currency),
         "paid": currencies.text(balance.paid, row.currency),
         "owed": currencies.text(balance.owed, row.currency),
+    }
+
+
+def labeler(row: Membership) -> dict[str, Any]:
+    return {
+        "username": row.user.username,
+        "languages": row.languages,
+        "skills": row.skills,
+        "suspended": row.suspended_at is not None,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers as s
 
+from annotation.assignment.strategies import all_strategies
 from annotation.campaigns.models import DataLicense, LegalBasis
 from annotation.webhooks.catalogue import KINDS
 
@@ -41,6 +42,11 @@ class Campaign(s.Serializer):
     )
     shows_scores = s.BooleanField(help_text="Each labeler sees how often they agree with the others.")
     language = s.CharField(max_length=10)
+    strategy = s.ChoiceField(list(all_strategies()), help_text="How the next item is chosen.")
+    control_share = s.FloatField(
+        min_value=0, max_value=1, help_text="Of the places, so many are drawn at random instead."
+    )
+    skills = s.ListField(child=s.CharField(max_length=40), help_text="That items may ask of labelers.")
     data_license = s.CharField(help_text="Of the snapshots taken from now on; empty: not chosen.")
     legal_basis = s.CharField()
     extra_below = s.FloatField(allow_null=True)
@@ -67,6 +73,16 @@ class NewCampaign(s.Serializer):
     overlap = s.IntegerField(required=False, min_value=1, max_value=100, default=1)
     lease_s = s.IntegerField(required=False, min_value=30, max_value=604800, default=1800)
     language = s.CharField(required=False, max_length=10, default="en")
+    strategy = s.ChoiceField(list(all_strategies()), required=False, help_text="How the next item is chosen.")
+    control_share = s.FloatField(
+        min_value=0,
+        max_value=1,
+        required=False,
+        help_text="Of the places, so many are drawn at random instead.",
+    )
+    skills = s.ListField(
+        child=s.CharField(max_length=40), required=False, help_text="That items may ask of labelers."
+    )
     guidelines = s.CharField(required=False)
     protocol = s.ListField(child=s.DictField(), required=False)
 
@@ -78,6 +94,16 @@ class CampaignChanges(s.Serializer):
     hold_after = s.IntegerField(required=False, min_value=0, max_value=100)
     shows_scores = s.BooleanField(required=False)
     language = s.CharField(required=False, max_length=10)
+    strategy = s.ChoiceField(list(all_strategies()), required=False, help_text="How the next item is chosen.")
+    control_share = s.FloatField(
+        min_value=0,
+        max_value=1,
+        required=False,
+        help_text="Of the places, so many are drawn at random instead.",
+    )
+    skills = s.ListField(
+        child=s.CharField(max_length=40), required=False, help_text="That items may ask of labelers."
+    )
     data_license = s.ChoiceField(["", *DataLicense.values], required=False)
     legal_basis = s.ChoiceField(["", *LegalBasis.values], required=False)
     extra_below = s.FloatField(
@@ -97,6 +123,25 @@ class CampaignChanges(s.Serializer):
     gold_pause = s.FloatField(required=False, min_value=0, max_value=1, help_text="0: never")
     gold_window = s.IntegerField(required=False, min_value=1, max_value=200)
     version = s.IntegerField(required=False, help_text="Instead of If-Match.")
+
+
+class Labeler(s.Serializer):
+    username = s.CharField()
+    languages = s.ListField(
+        child=s.CharField(max_length=10),
+        help_text="That they read, in small letters; none: items in every language.",
+    )
+    skills = s.ListField(child=s.CharField(max_length=40))
+    suspended = s.BooleanField()
+
+
+class LabelerChanges(s.Serializer):
+    languages = s.ListField(
+        child=s.CharField(max_length=10), required=False, help_text="Codes such as en or zh-Hant."
+    )
+    skills = s.ListField(
+        child=s.CharField(max_length=40), required=False, help_text="Of the campaign's list."
+    )
 
 
 class Guidelines(s.Serializer):

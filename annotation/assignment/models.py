@@ -29,30 +29,54 @@ class FlagReason(models.TextChoices):
     OTHER = "other", _("something else")
 
 
-class Slot(models.Model):
-    """campaign × pos × replica → item. No foreign keys: the hot table locks nothing but itself."""
+class Lane(models.Model):
+    """A language and a set of skills: the items of a campaign that ask the same of a labeler. Numbered from 1, without gaps.
 
-    pk = models.CompositePrimaryKey("campaign_id", "pos", "replica")
+    Lanes are few (`lanes.MAX_LANES`), are never changed, and stay. Lane 1 is in the campaign's first language.
+    """
+
+    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="lanes")
+    number = models.SmallIntegerField()
+    language = models.CharField(max_length=10, blank=True)  # in small letters; empty: anybody's
+    skills = ArrayField(models.CharField(max_length=40), default=list)  # sorted
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "number"], name="lane_number_once"),
+            models.UniqueConstraint(fields=["campaign", "language", "skills"], name="lane_once"),
+        ]
+
+
+class Slot(models.Model):
+    """campaign × lane × pos × replica → item. No foreign keys: the hot table locks nothing but itself."""
+
+    pk = models.CompositePrimaryKey("campaign_id", "lane", "pos", "replica")
     campaign_id = models.BigIntegerField()
+    lane = models.SmallIntegerField(default=1, db_default=1)
     pos = models.BigIntegerField()
     replica = models.SmallIntegerField(default=0)
     item_id = models.BigIntegerField()
+    # Who put it where it stands: a strategy's slug, or `control`; goes over to the assignment.
+    chosen_by = models.CharField(max_length=20, default="", db_default="")
 
     class Meta:
         indexes = [models.Index(fields=["item_id"], name="slot_by_item")]
 
 
 class LabelerCursor(models.Model):
-    """How far one labeler has come in one campaign's queue; `pos` only rises, so no item comes twice.
+    """How far one labeler has come in each lane of one campaign's queue; that only rises, so no item comes twice.
 
-    `held` lists the leases the labeler has now (at most two: on screen, and prepared behind it). The row's lock serialises
-    one labeler.
+    `pos` is where the labeler began, `lanes[n]` where they are in lane n; NULL or missing: still where they began
+    (read it by subscript: the array may begin above 1). `held`
+    lists the leases the labeler has now (at most two: on screen, and prepared behind it). The row's lock serialises one
+    labeler.
     """
 
     pk = models.CompositePrimaryKey("campaign_id", "labeler_id")
     campaign_id = models.BigIntegerField()
     labeler_id = models.BigIntegerField()
     pos = models.BigIntegerField()
+    lanes = ArrayField(models.BigIntegerField(null=True), default=list, db_default=[])
     held = ArrayField(models.BigIntegerField(), default=list)
     swept_at = models.DateTimeField(null=True)  # last look behind the cursor
     given = models.PositiveIntegerField(
@@ -65,6 +89,30 @@ class QueueState(models.Model):
 
     campaign_id = models.BigIntegerField(primary_key=True)
     low_pos = models.BigIntegerField(default=0)
+    # When the open places are to be put in order again, at the earliest; NULL: they stand as they should.
+    order_due_at = models.DateTimeField(null=True)
+    ordered_at = models.DateTimeField(null=True)
+    order_seed = models.BigIntegerField(null=True)  # of the last order: its shuffle and its control places
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["order_due_at"],
+                name="queue_order_due",
+                condition=models.Q(order_due_at__isnull=False),
+            )
+        ]
+
+
+class ItemScore(models.Model):
+    """How much an answer about an item is worth to a reward model; written by what knows reward models."""
+
+    item = models.OneToOneField(
+        "annotation.Item", on_delete=models.CASCADE, primary_key=True, related_name="score"
+    )
+    value = models.FloatField()
+    source = models.CharField(max_length=100)  # the run or model that says so
+    scored_at = models.DateTimeField(db_default=Now())
 
 
 class Assignment(models.Model):
@@ -97,6 +145,8 @@ class Assignment(models.Model):
     )
     response_order = ArrayField(models.BigIntegerField())  # response ids as shown
     order_seed = models.BigIntegerField()
+    # The strategy's slug, `control` for a place drawn at random, `assigned` by an admin; empty: from before this was noted.
+    chosen_by = models.CharField(max_length=20, blank=True, default="", db_default="")
     first_render_at = models.DateTimeField(null=True)
     draft = models.JSONField(null=True)  # form fields as typed
     draft_saved_at = models.DateTimeField(null=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
+from django.db import connection
 from django.db.models import QuerySet
 
+from annotation.assignment.lanes import MAY
 from annotation.assignment.models import Assignment, Flag
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.consents.selectors import given
 from annotation.items.models import Response
-from annotation.people.models import User
+from annotation.people.models import Membership, Role, User
 from feedback_types.base import Message, Question, Screen, ShownResponse
 from feedback_types.protocol import asked_with
 
@@ -48,6 +50,30 @@ def asked_of(labeler_id: int, protocol_id: int) -> tuple[Question, ...]:
 def asks(campaign: Campaign, labeler_id: int) -> bool:
     """Whether there is anything that this campaign asks this labeler."""
     return campaign.protocol_id is None or bool(asked_of(labeler_id, campaign.protocol_id))
+
+
+def closed_to(campaign: Campaign, labeler_id: int) -> dict[str, str] | None:
+    """Languages and skills, in words, of open places that this labeler may not be given; None if there are none."""
+    member = Membership.objects.filter(campaign=campaign, user_id=labeler_id, role=Role.LABELER).first()
+    if member is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT l.language, l.skills FROM annotation_lane l JOIN annotation_membership m ON m.id = %(member)s
+            WHERE l.campaign_id = %(campaign)s AND NOT {MAY}
+              AND (SELECT s.item_id FROM annotation_slot s WHERE s.campaign_id = l.campaign_id AND s.lane = l.number
+                   LIMIT 1) IS NOT NULL
+            ORDER BY l.number
+            """,
+            {"campaign": campaign.pk, "member": member.pk},
+        )
+        lanes = cursor.fetchall()
+    if not lanes:
+        return None
+    missing = {skill for _language, skills in lanes for skill in skills} - set(member.skills)
+    languages = {language for language, skills in lanes if set(skills) <= set(member.skills)}
+    return {"languages": ", ".join(sorted(languages)), "skills": ", ".join(sorted(missing))}
 
 
 def screen_for(assignment: Assignment) -> Screen:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,9 +17,10 @@ from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from annotation.assignment import queue
-from annotation.assignment.models import Assignment, Flag, FlagReason, Skip, SkipReason
+from annotation.assignment import order, queue, strategies
+from annotation.assignment.models import Assignment, Flag, FlagReason, ItemScore, Skip, SkipReason
 from annotation.assignment.selectors import asks
+from annotation.assignment.strategies.base import Strategy
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from annotation.items.models import Item
@@ -77,7 +79,8 @@ def assign_item(*, actor: User, campaign: Campaign, item_id: int, labeler: User)
     """Gives one named item to one labeler of an open campaign, out of turn; their place in the queue stays what it was.
 
     Raises NotFound for an item of another campaign; Invalid if the person is no labeler here; Conflict `not_open`,
-    `budget_used_up`, or `no_place` when every place is taken, the labeler had the item before, or holds two items now.
+    `budget_used_up`, or `no_place` when every place is taken, the labeler had the item before, it asks for a language or
+    skill that is not theirs, or they hold two items now.
     """
     if not Item.objects.filter(pk=item_id, campaign=campaign).exists():
         raise NotFound(_("There is no such item in this campaign."))
@@ -105,7 +108,8 @@ def assign_item(*, actor: User, campaign: Campaign, item_id: int, labeler: User)
     if assignment_id is None:
         raise Conflict(
             _(
-                "The item has no free place for this labeler: it is fully taken, they had it before, or they hold two items."
+                "The item has no free place for this labeler: it is fully taken, they had it before, it asks for a language"
+                " or skill that is not theirs, or they hold two items."
             ),
             code="no_place",
         )
@@ -232,7 +236,7 @@ def resolve_flag(*, actor: User, flag: Flag, withdraw: bool) -> Flag:
         Item.objects.filter(pk=assignment.item_id, held_at__isnull=False).update(held_at=None)
         and not withdraw
     ):
-        queue.refill([assignment.item_id])
+        order.refill([assignment.item_id])
     Flag.objects.filter(assignment__item_id=assignment.item_id, resolved_at=None).update(resolved_at=Now())
     record_audit(
         actor=actor,
@@ -258,8 +262,21 @@ def release_expired(*, now: dt.datetime | None = None, limit: int = 1000) -> int
 
 
 def fill_slots(*, campaign: Campaign, first_item_id: int, last_item_id: int) -> int:
-    """Opens the places of new items (ids first to last, both included); items that have places already are left alone."""
-    return queue.fill(campaign.pk, first_item_id, last_item_id)
+    """Opens the places of new items (ids first to last, both included); items that have places already are left alone.
+
+    They go to the tail; a strategy that would have them elsewhere puts all places in order a little later. How many.
+    """
+    strategy, share = _strategy(campaign.pk)
+    opened = order.fill(campaign.pk, first_item_id, last_item_id, strategy=strategy, share=share)
+    if opened:
+        refresh_order(campaign=campaign)
+    return opened
+
+
+def refresh_order(*, campaign: Campaign) -> None:
+    """What the strategy goes by has changed; places that this moves are put in order a little later."""
+    if _strategy(campaign.pk)[0].merges:
+        order.want_order(campaign.pk)
 
 
 @in_transaction
@@ -278,7 +295,54 @@ def change_overlap(*, campaign: Campaign, overlap: int) -> None:
             fields={"overlap": [_("At least %(counted)d.") % {"counted": counted}]},
             extra={"counted": counted},
         )
-    queue.change_overlap(campaign.pk, overlap)
+    strategy, _share = _strategy(campaign.pk)
+    order.change_overlap(campaign.pk, overlap, strategy=strategy)
+    if not strategy.is_random:
+        order.want_order(campaign.pk)
+
+
+def want_order(*, campaign: Campaign) -> None:
+    """The open places are put in order anew at once, by a worker: after a change of the strategy."""
+    order.want_order(campaign.pk, in_s=0)
+    transaction.on_commit(_wake)
+
+
+def order_queues() -> int:
+    """Puts the open places in order where that is due, each batch in a transaction; how many were moved."""
+    moved = 0
+    while claimed := order.claim():
+        campaign_id, until = claimed
+        strategy, share = _strategy(campaign_id)
+        n, seed = order.reorder(campaign_id, strategy=strategy, share=share)
+        order.finish(campaign_id, until, seed)
+        moved += n
+    return moved
+
+
+@in_transaction
+def save_scores(*, campaign: Campaign, scores: Mapping[int, float], source: str) -> int:
+    """How much an answer about each item is worth to a reward model; what was said before of an item is replaced.
+
+    Args:
+        scores: item id to a finite number, larger for what is worth more; items of other campaigns are left out.
+        source: the model or run that says so.
+    Returns: how many items of the campaign now have this score.
+    """
+    bad = next((value for value in scores.values() if not math.isfinite(value)), None)
+    if bad is not None:
+        raise Invalid(_("A score is not a number."), fields={"scores": [_("Give finite numbers.")]})
+    mine = Item.objects.filter(campaign=campaign, pk__in=list(scores)).values_list("pk", flat=True)
+    rows = [ItemScore(item_id=pk, value=scores[pk], source=source[:100], scored_at=Now()) for pk in mine]
+    ItemScore.objects.bulk_create(
+        rows,
+        batch_size=2_000,
+        update_conflicts=True,
+        unique_fields=["item"],
+        update_fields=["value", "source", "scored_at"],
+    )
+    if rows and _strategy(campaign.pk)[0].merges:
+        order.want_order(campaign.pk, in_s=0)
+    return len(rows)
 
 
 @in_transaction
@@ -301,7 +365,7 @@ def change_item_overlap(*, actor: User, item: Item, overlap: int) -> Item:
             extra={"counted": item.counted},
         )
     if item.overlap != overlap:
-        queue.set_overlap(item.pk, overlap)
+        order.set_overlap(item.pk, overlap)
         record_audit(
             actor=actor,
             campaign=item.campaign,
@@ -317,11 +381,27 @@ def change_item_overlap(*, actor: User, item: Item, overlap: int) -> Item:
 @in_transaction
 def tend_queues(*, limit: int = 5000) -> int:
     """Upkeep: where newcomers start, and slots that fell behind every cursor. How many were moved."""
-    queue.advance_low_marks()
-    return queue.move_stranded(limit)
+    order.advance_low_marks()
+    return order.move_stranded(limit)
 
 
 # --- Helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _strategy(campaign_id: int) -> tuple[Strategy, float]:
+    """The campaign's strategy as it is now, and the share of places that is drawn at random instead."""
+    slug, share = Campaign.objects.values_list("strategy", "control_share").get(pk=campaign_id)
+    strategy = strategies.get(slug)
+    return strategy, 0.0 if strategy.is_random else share
+
+
+def _wake() -> None:
+    from annotation.tasks import order_queues as task  # the tasks import this module
+
+    try:
+        task.delay()
+    except task.OperationalError:
+        pass  # the broker is away: the periodic sweep does it
 
 
 def _own(labeler: User, assignment_id: int) -> queue.Locked:

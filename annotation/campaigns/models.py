@@ -53,6 +53,12 @@ class Campaign(models.Model):
     overlap = models.PositiveSmallIntegerField(default=1)
     lease_s = models.PositiveIntegerField(default=1800)
     language = models.CharField(max_length=10, default="en")
+    # How the next item is chosen: a module of assignment/strategies, and the share of places drawn at random instead.
+    strategy = models.CharField(max_length=20, default="random", db_default="random")
+    control_share = models.FloatField(default=0.1, db_default=0.1)
+    skills = ArrayField(
+        models.CharField(max_length=40), default=list, blank=True, db_default=[]
+    )  # that items may ask for
     # The current versions; each assignment keeps the ones it was given under.
     guidelines = models.ForeignKey(
         "annotation.Guidelines", on_delete=models.PROTECT, null=True, related_name="+"
@@ -111,6 +117,11 @@ class Campaign(models.Model):
                     gold_window__lte=200,
                 ),
                 name="campaign_gold_within_limits",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(control_share__gte=0, control_share__lte=1)
+                & (models.Q(strategy="random") | models.Q(control_share__gt=0)),
+                name="campaign_strategy_has_a_control",
             ),
             models.CheckConstraint(
                 condition=models.Q(state="draft")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.utils import timezone
 
+from annotation.assignment.lanes import MAY
 from annotation.assignment.models import Assignment
 from annotation.campaigns.models import Campaign
 from annotation.people.models import User
@@ -98,16 +99,22 @@ def labeler_progress(labeler: User, campaign: Campaign) -> LabelerProgress:
         skipped=sum(work.skipped for _day, work in days),
         active_minutes_today=sum(work.active_ms for day, work in days if day >= today) / 60_000,
         last_at=last.values_list("submitted_at", flat=True).first(),
-        open_places=open_places(campaign),
+        open_places=open_places(campaign, labeler),
     )
 
 
-def open_places(campaign: Campaign, at_most: int = 10_000) -> int:
-    """How many judgements are still wanted by nobody's hands, counted up to a bound."""
+def open_places(campaign: Campaign, labeler: User, at_most: int = 10_000) -> int:
+    """How many judgements are still wanted by nobody's hands that this labeler may be given, counted up to a bound."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM annotation_slot WHERE campaign_id = %s LIMIT %s) s",
-            [campaign.pk, at_most],
+            f"""
+            SELECT count(*) FROM (
+              SELECT 1 FROM annotation_lane l LEFT JOIN annotation_membership m
+                ON m.campaign_id = l.campaign_id AND m.user_id = %(labeler)s AND m.role = 'labeler'
+              JOIN annotation_slot s ON s.campaign_id = l.campaign_id AND s.lane = l.number
+              WHERE l.campaign_id = %(campaign)s AND {MAY} LIMIT %(most)s) s
+            """,
+            {"campaign": campaign.pk, "labeler": labeler.pk, "most": at_most},
         )
         return cursor.fetchone()[0]
 

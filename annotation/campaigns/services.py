@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -10,7 +10,9 @@ from django.db.models import Count, Max
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from annotation.assignment.services import change_overlap
+from annotation.assignment import strategies
+from annotation.assignment.models import Lane
+from annotation.assignment.services import change_overlap, want_order
 from annotation.campaigns.models import Campaign, DataLicense, Guidelines, LegalBasis, Protocol
 from annotation.errors import Conflict, Invalid, Stale
 from annotation.items.models import Item
@@ -36,7 +38,20 @@ EVENTS = {
 EXTRA = ("extra_below", "extra_up_to")  # both or neither
 MAX_CATEGORIES = 30
 CATEGORY_CHARACTERS = 60
-CHANGEABLE = ("name", "language", *RANGES, *SHARES, *FLAGS, *CHOICES, *EXTRA, "error_categories")
+CHANGEABLE = (
+    "name",
+    "language",
+    *RANGES,
+    *SHARES,
+    "strategy",
+    "control_share",
+    "skills",
+    *FLAGS,
+    *CHOICES,
+    *EXTRA,
+    "error_categories",
+)
+MAX_SKILLS = 20
 
 
 @in_transaction
@@ -50,12 +65,31 @@ def create_campaign(
     language: str = "en",
     guidelines: str | None = None,
     protocol: Any = None,
+    strategy: str = strategies.DEFAULT,
+    control_share: float = 0.1,
+    skills: Sequence[str] = (),
 ) -> Campaign:
     """A draft with its creator as admin, and with first guidelines and questions if they are given.
 
+    Args:
+        strategy: slug of one of `assignment/strategies`.
+        control_share: share of places that is drawn at random instead, above 0 unless the strategy is random itself.
+        skills: what items may ask of their labelers.
+
     Raises Invalid naming the field; Conflict when the slug is taken.
     """
-    values = _clean({"name": name, "overlap": overlap, "lease_s": lease_s, "language": language})
+    values = _clean(
+        {
+            "name": name,
+            "overlap": overlap,
+            "lease_s": lease_s,
+            "language": language,
+            "strategy": strategy,
+            "control_share": control_share,
+            "skills": list(skills),
+        }
+    )
+    _check_control(values["strategy"], values["control_share"])
     campaign = Campaign(**values, slug=slug or _free_slug(values["name"]), created_by=actor)
     if len(campaign.slug) > 60 or campaign.slug != slugify(campaign.slug):
         raise Invalid(
@@ -90,10 +124,12 @@ def create_campaign(
 
 @in_transaction
 def change_campaign(*, actor: User, campaign: Campaign, version: int, changes: Mapping[str, Any]) -> Campaign:
-    """Changes name, language, settings or the terms of the data of the version that the admin saw.
+    """Changes settings (`CHANGEABLE`) of the version that the admin saw.
 
+    Another strategy or control share has the open places put in order anew by a worker.
     Raises Stale when somebody saved first (`extra["diff"]`: field -> yours, now); Invalid naming the field; Conflict
-    `overlap_below_counted` when items already have more answers than the new overlap.
+    `overlap_below_counted` when items already have more answers than the new overlap, `skill_in_use` when items ask for a
+    skill that would go.
     """
     values = _clean(changes)
     campaign = _lock(campaign)
@@ -104,12 +140,19 @@ def change_campaign(*, actor: User, campaign: Campaign, version: int, changes: M
     if not changed:
         return campaign
     _check_extra(campaign, changed)
+    _check_control(
+        changed.get("strategy", campaign.strategy), changed.get("control_share", campaign.control_share)
+    )
+    if "skills" in changed:
+        _check_unused(campaign, set(campaign.skills) - set(changed["skills"]))
     if "overlap" in changed:
         change_overlap(campaign=campaign, overlap=changed["overlap"])
     for name, value in changed.items():
         setattr(campaign, name, value)
     campaign.version += 1
     campaign.save(update_fields=[*changed, "version"])
+    if {"strategy", "control_share"} & changed.keys():
+        want_order(campaign=campaign)
     record_audit(
         actor=actor,
         campaign=campaign,
@@ -315,6 +358,19 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
                 errors[name] = [_("A number from 0 to %(high)s.") % {"high": SHARES[name]}]
             else:
                 clean[name] = float(value)
+        elif name == "strategy":
+            if value not in strategies.all_strategies():
+                known = ", ".join(strategies.all_strategies())
+                errors[name] = [_("Choose one of: %(names)s.") % {"names": known}]
+        elif name == "control_share":
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+                errors[name] = [_("A number from 0 to 1.")]
+            else:
+                clean[name] = float(value)
+        elif name == "skills":
+            clean[name], problem = _clean_skills(value)
+            if problem:
+                errors[name] = [problem]
         elif name in CHOICES:
             if value not in ("", *CHOICES[name]):
                 errors[name] = [_("Empty, or one of: %(choices)s.") % {"choices": ", ".join(CHOICES[name])}]
@@ -361,6 +417,37 @@ def _categories(value: Any) -> tuple[list[str], str]:
         if name.casefold() in {other.casefold() for other in names[:n]}:
             return [], _("“%(name)s” is there twice.") % {"name": name}
     return names, ""
+
+
+def _clean_skills(value: Any) -> tuple[list[str], str]:
+    """(skills in order, once each; what is wrong with them or nothing)."""
+    if not isinstance(value, list | tuple) or not all(isinstance(skill, str) for skill in value):
+        return [], _("Write a list of texts.")
+    skills = sorted({skill.strip() for skill in value})
+    if len(skills) > MAX_SKILLS:
+        return [], _("At most %(n)d skills.") % {"n": MAX_SKILLS}
+    if any(not 0 < len(s) <= 40 or not _is_text(s) or "," in s or not s.isprintable() for s in skills):
+        return [], _("Each skill is one line of 1 to 40 characters without a comma.")
+    return skills, ""
+
+
+def _check_control(strategy: str, share: float) -> None:
+    if share == 0 and not strategies.get(strategy).is_random:
+        message = _(
+            "A strategy needs a random control: without one nobody can tell what it does to the data. Above 0, such as 0.1."
+        )
+        raise Invalid(message, fields={"control_share": [message]})
+
+
+def _check_unused(campaign: Campaign, gone: set[str]) -> None:
+    used = {
+        skill
+        for skills in Lane.objects.filter(campaign=campaign).values_list("skills", flat=True)
+        for skill in skills
+    }
+    if gone & used:
+        message = _("Items ask for “%(skill)s”; it cannot go.") % {"skill": min(gone & used)}
+        raise Conflict(message, code="skill_in_use", fields={"skills": [message]})
 
 
 def _is_text(value: str) -> bool:

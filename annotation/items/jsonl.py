@@ -1,9 +1,11 @@
 """Reads items from a stream of JSON lines, strictly, in bounded memory; gzip is unpacked on the way.
 
     {"id": "q-17", "prompt": "My bike has a flat tyre. What now?",
-     "responses": [{"content": "Patch the tube.", "source": "policy-1"}, "Walk."], "metadata": {"topic": "bikes"}}
+     "responses": [{"content": "Patch the tube.", "source": "policy-1"}, "Walk."], "metadata": {"topic": "bikes"},
+     "language": "en", "skills": ["cycling"], "priority": 5}
 
-`prompt` is a text or a list of messages that ends with the user; `id` and `metadata` may be missing.
+`prompt` is a text or a list of messages that ends with the user; all but `prompt` and `responses` may be missing. Only
+labelers who read `language` and have all of `skills` are given the item; `priority` is for the strategy of that name.
 Nothing is guessed: a key twice, NaN, a number too long for anybody, a NUL character or another encoding is an error that
 names line, field, rule and remedy.
 """
@@ -15,7 +17,7 @@ import json
 import math
 import unicodedata
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -23,6 +25,7 @@ import orjson
 from django.utils.translation import gettext as _
 
 from annotation.errors import Invalid, TooLarge
+from annotation.people.services import LANGUAGE
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 MAX_UNPACKED_BYTES = 8 * 1024**3
@@ -35,7 +38,8 @@ MAX_DIGITS = 18
 SHOWN_ERRORS = 100
 CHUNK = 1 << 18
 ROLES = ("system", "user", "assistant")
-KEYS = frozenset({"id", "prompt", "responses", "metadata"})
+KEYS = frozenset({"id", "prompt", "responses", "metadata", "language", "skills", "priority"})
+MAX_PRIORITY = 1000
 
 
 class Readable(Protocol):
@@ -65,6 +69,9 @@ class ParsedItem(NamedTuple):
     prompt_sha256: str
     responses: tuple[ParsedResponse, ...]
     metadata: bytes | None
+    language: str | None = None  # None: not said, as with the others
+    skills: tuple[str, ...] | None = None
+    priority: int | None = None
 
 
 @dataclass
@@ -245,10 +252,14 @@ def strict_json(text: str) -> Any:
         raise RowError("", _("nested too deeply"), _("Flatten the object.")) from error
 
 
-def parse_line(number: int, raw: bytes, arity: tuple[int, int] | None) -> ParsedItem:
+def parse_line(
+    number: int, raw: bytes, arity: tuple[int, int] | None, skills: Collection[str] = ()
+) -> ParsedItem:
     """One item from one line. Raises RowError.
 
-    Args: arity: fewest and most responses that the campaign's questions take, or None before there are questions.
+    Args:
+        arity: fewest and most responses that the campaign's questions take, or None before there are questions.
+        skills: the campaign's list, of which an item may ask for some.
     """
     try:
         text = raw.decode()
@@ -266,7 +277,7 @@ def parse_line(number: int, raw: bytes, arity: tuple[int, int] | None) -> Parsed
         raise RowError(
             min(unknown)[:60],
             _("unknown field"),
-            _("Fields are id, prompt, responses and metadata; put the rest into metadata."),
+            _("Fields are %(fields)s; put the rest into metadata.") % {"fields": ", ".join(sorted(KEYS))},
         )
     if "prompt" not in row:
         raise RowError("prompt", _("missing"), _("Give every row a prompt."))
@@ -284,7 +295,56 @@ def parse_line(number: int, raw: bytes, arity: tuple[int, int] | None) -> Parsed
             )
         if b"\\u0000" in packed:
             _refuse_nul(metadata, "metadata")
-    return ParsedItem(number, external_id_of(row.get("id")), messages, normal, responses, packed)
+    return ParsedItem(
+        number,
+        external_id_of(row.get("id")),
+        messages,
+        normal,
+        responses,
+        packed,
+        language_of(row.get("language")),
+        skills_of(row.get("skills"), skills),
+        priority_of(row.get("priority")),
+    )
+
+
+def language_of(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or len(value) > 10 or not LANGUAGE.fullmatch(value)):
+        raise RowError(
+            "language",
+            _("not a language code of at most 10 characters"),
+            _("Write it like en, zh-Hant or pt-BR."),
+        )
+    return value
+
+
+def skills_of(value: Any, known: Collection[str]) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(skill, str) for skill in value):
+        raise RowError("skills", _("not a list of texts"), _("Write a list of the campaign's skills."))
+    unknown = [skill for skill in value if skill not in known]
+    if unknown:
+        raise RowError(
+            "skills",
+            _("the campaign has no skill “%(skill)s”") % {"skill": unknown[0][:40]},
+            _("It has: %(skills)s.") % {"skills": ", ".join(known)}
+            if known
+            else _("Name its skills in the campaign's settings first."),
+        )
+    return tuple(sorted(set(value)))
+
+
+def priority_of(value: Any) -> int | None:
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_PRIORITY
+    ):
+        raise RowError(
+            "priority",
+            _("not a whole number from -%(n)d to %(n)d") % {"n": MAX_PRIORITY},
+            _("Write 0 for an ordinary item, more for an urgent one."),
+        )
+    return value
 
 
 def external_id_of(value: Any) -> str | None:

@@ -65,6 +65,7 @@ class Item(models.Model):
     priority = models.SmallIntegerField(default=0)
     overlap = models.PositiveSmallIntegerField()
     has_own_overlap = models.BooleanField(default=False, db_default=False)  # not the campaign's
+    lane = models.SmallIntegerField(default=1, db_default=1)  # language and skills, as `Lane`
     counted = models.PositiveSmallIntegerField(default=0, db_default=0)
     purpose = models.CharField(
         max_length=8, choices=Purpose, default=Purpose.WORK, db_default=Purpose.WORK.value

@@ -17,7 +17,8 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from annotation.assignment import queue
+from annotation.assignment import order, queue
+from annotation.assignment.models import Lane
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid
 from annotation.items import jsonl
@@ -67,6 +68,8 @@ class NewItem:
     external_id: str | None = None
     metadata: Mapping[str, Any] | None = None
     priority: int = 0
+    language: str | None = None  # the stored prompt's, else the campaign's
+    skills: Sequence[str] = ()
 
 
 @in_transaction
@@ -98,7 +101,7 @@ def import_items(
     for number, raw in jsonl.lines(stream, max_bytes=max_bytes):
         n += 1
         try:
-            batch.append(jsonl.parse_line(number, raw, load.arity))
+            batch.append(jsonl.parse_line(number, raw, load.arity, campaign.skills))
         except jsonl.RowError as error:
             load.errors.add(number, error.field, error.rule, error.remedy)
         if len(batch) >= BATCH:
@@ -160,7 +163,7 @@ def add_items(
     rows: list[ItemRow] = []
     for n, item in enumerate(items):
         try:
-            rows.append(_row(item, limits))
+            rows.append(_row(item, limits, campaign.skills))
         except jsonl.RowError as error:
             raise Invalid(
                 _("Item %(n)d, %(field)s: %(rule)s. %(remedy)s")
@@ -284,7 +287,10 @@ class _Load:
             (link.response.text, link.response.source_name) for link in links
         ] == [(r.text, r.source) for r in parsed.responses]
         metadata = None if parsed.metadata is None else orjson.loads(parsed.metadata)
-        if same and item.metadata == metadata:
+        if same and not given and not self.errors.total and self._change_place(item, parsed):
+            self.updated += 1
+            Item.objects.filter(pk=item_id).update(metadata=metadata)
+        elif same and item.metadata == metadata:
             self.unchanged += 1
         elif same:
             Item.objects.filter(pk=item_id).update(metadata=metadata)
@@ -296,14 +302,34 @@ class _Load:
             )  # fmt: skip
         elif not self.errors.total:
             self._replace(item, links, parsed)
+            self._change_place(item, parsed)
             self.updated += 1
+
+    def _change_place(self, item: Item, parsed: jsonl.ParsedItem) -> bool:
+        """Gives an item the priority, language and skills of its row, where the row says any; whether that is a change."""
+        lane = Lane.objects.get(campaign=self.campaign, number=item.lane)
+        number = self.writer.lanes.number(
+            lane.language if parsed.language is None else parsed.language,
+            lane.skills if parsed.skills is None else parsed.skills,
+        )
+        priority = item.priority if parsed.priority is None else parsed.priority
+        if (number, priority) == (item.lane, item.priority):
+            return False
+        queue.lock_items([item.pk])
+        if parsed.language is not None:
+            Prompt.objects.filter(items=item).update(language=parsed.language)
+        if number != item.lane:
+            order.change_lane(item.pk, number)
+        Item.objects.filter(pk=item.pk).update(priority=priority)
+        self.writer.has_changed = True
+        return True
 
     def _replace(self, item: Item, links: Sequence[ItemResponse], parsed: jsonl.ParsedItem) -> None:
         """New prompt and responses under the same item, which nobody has seen; the slots stay where they are."""
         prompt = Prompt.objects.create(
             campaign=self.campaign,
             messages=orjson.loads(parsed.messages),
-            language=self.campaign.language,
+            language=parsed.language or item.prompt.language,
             external_id=parsed.external_id,
             sha256=parsed.prompt_sha256,
         )
@@ -345,11 +371,19 @@ def _parsed_row(parsed: jsonl.ParsedItem) -> ItemRow:
         for r in parsed.responses
     ]
     return ItemRow(
-        parsed.external_id, None, parsed.messages, parsed.prompt_sha256, responses, parsed.metadata
+        parsed.external_id,
+        None,
+        parsed.messages,
+        parsed.prompt_sha256,
+        responses,
+        parsed.metadata,
+        parsed.priority or 0,
+        parsed.language or "",
+        parsed.skills or (),
     )
 
 
-def _row(item: NewItem, limits: tuple[int, int] | None) -> ItemRow:
+def _row(item: NewItem, limits: tuple[int, int] | None, skills: Sequence[str]) -> ItemRow:
     stored = item.prompt if isinstance(item.prompt, Prompt) else None
     if isinstance(item.prompt, Prompt):
         prompt: Any = item.prompt.messages
@@ -374,5 +408,7 @@ def _row(item: NewItem, limits: tuple[int, int] | None) -> ItemRow:
         prompt_sha256,
         responses,
         None if item.metadata is None else orjson.dumps(dict(item.metadata)),
-        item.priority,
+        jsonl.priority_of(item.priority) or 0,
+        jsonl.language_of(item.language) or (stored.language if stored else ""),
+        jsonl.skills_of(list(item.skills), skills) or (),
     )

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from annotation.assignment import queue
+from annotation.assignment.lanes import Lanes
+from annotation.assignment.services import fill_slots, refresh_order
 from annotation.campaigns.models import Campaign
 
 
@@ -28,6 +30,8 @@ class ItemRow(NamedTuple):
     responses: Sequence[ResponseRow]
     metadata: bytes | None
     priority: int = 0
+    language: str = ""  # the campaign's if nothing is said
+    skills: Sequence[str] = ()
 
 
 class Writer:
@@ -39,6 +43,8 @@ class Writer:
         self.overlap = Campaign.objects.values_list("overlap", flat=True).get(
             pk=campaign.pk
         )  # as it is under the lock
+        self.lanes = Lanes(campaign.pk)
+        self.has_changed = False  # the place of an item that was there already
         self.first_id: int | None = None
         self.last_id = 0
         self.items = self.responses = 0
@@ -47,14 +53,14 @@ class Writer:
         """Stores one batch; item ids in the order of the rows."""
         if not rows:
             return []
-        campaign_id, language = self.campaign.pk, self.campaign.language
+        campaign_id = self.campaign.pk
         new_prompts = sum(row.prompt_id is None for row in rows)
         prompt_ids = iter(_draw("annotation_prompt_id_seq", new_prompts))
         item_ids = _draw("annotation_item_id_seq", len(rows))
         response_ids = iter(_draw("annotation_response_id_seq", sum(len(row.responses) for row in rows)))
         prompts, responses, items, links = [], [], [], []
         for item_id, row in zip(item_ids, rows, strict=True):
-            prompt_id = row.prompt_id
+            prompt_id, language = row.prompt_id, row.language or self.campaign.language
             if prompt_id is None:
                 prompt_id = next(prompt_ids)
                 prompts.append(
@@ -69,7 +75,7 @@ class Writer:
                 )
             items.append(
                 (item_id, campaign_id, prompt_id, row.external_id, self.round_number, row.priority, self.overlap,
-                 0, row.metadata and row.metadata.decode())
+                 self.lanes.number(language, row.skills), 0, row.metadata and row.metadata.decode())
             )  # fmt: skip
             for position, response in enumerate(row.responses):
                 response_id = next(response_ids)
@@ -104,6 +110,7 @@ class Writer:
                 "round_number",
                 "priority",
                 "overlap",
+                "lane",
                 "counted",
                 "metadata",
             ),
@@ -123,7 +130,11 @@ class Writer:
 
     def open_places(self) -> int:
         """Fills the queue with the slots of everything written."""
-        return 0 if self.first_id is None else queue.fill(self.campaign.pk, self.first_id, self.last_id)
+        if self.has_changed:
+            refresh_order(campaign=self.campaign)
+        if self.first_id is None:
+            return 0
+        return fill_slots(campaign=self.campaign, first_item_id=self.first_id, last_item_id=self.last_id)
 
 
 def _draw(sequence: str, n: int) -> list[int]:

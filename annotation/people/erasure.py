@@ -30,7 +30,7 @@ from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
 from annotation.adjudication.models import Adjudication, AnswerError, Recount
-from annotation.assignment import queue
+from annotation.assignment import order, queue
 from annotation.assignment.models import Assignment, LabelerCursor
 from annotation.consents.models import ConsentAct, Erasure
 from annotation.consents.services import lock
@@ -148,7 +148,7 @@ def _erase_answers(user: User) -> dict[str, int]:
     Assignment.objects.filter(labeler=user).delete()
     LabelerCursor.objects.filter(labeler_id=user.pk).delete()
     queue.recount(items)
-    queue.refill(items)
+    order.refill(items)
     return {"submissions": submissions, "answers": answers, "drafts": drafts}
 
 

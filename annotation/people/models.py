@@ -8,6 +8,7 @@ import secrets
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -55,6 +56,9 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=Role)
+    # Of a labeler: languages they read (none stated: every one), in small letters, and skills of the campaign's list.
+    languages = ArrayField(models.CharField(max_length=10), default=list, blank=True, db_default=[])
+    skills = ArrayField(models.CharField(max_length=40), default=list, blank=True, db_default=[])
     suspended_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(
         max_length=8, choices=PausedBy, blank=True, default="", db_default=""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +29,8 @@ TOKEN_PREFIX = "wst_"
 MAX_INVITATION_USES = 10_000
 MAX_DAYS = 366
 MAX_TOKENS = 50
+MAX_LANGUAGES = 20
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")  # BCP 47, as far as it is needed here
 
 
 def record_audit(
@@ -220,6 +223,59 @@ def revoke_role(*, actor: User, user: User, campaign: Campaign, role: str) -> No
         before={"role": role},
         after={"leases_given_back": returned},
     )
+
+
+@in_transaction
+def change_routing(
+    *, actor: User, membership: Membership, languages: Sequence[str], skills: Sequence[str]
+) -> Membership:
+    """What a labeler reads and can, which decides on the items they are given from the next one on.
+
+    Args:
+        languages: codes such as en or zh-Hant; none: items in every language.
+        skills: of the campaign's list.
+    Raises Invalid naming the field, also for a member who is no labeler.
+    """
+    if membership.role != Role.LABELER:
+        message = _("Only labelers are given items.")
+        raise Invalid(message, fields={"role": [message]})
+    bad = [c for c in languages if not isinstance(c, str) or len(c) > 10 or not LANGUAGE.fullmatch(c)]
+    if bad or len(languages) > MAX_LANGUAGES:
+        raise Invalid(
+            _("The languages were not saved."),
+            fields={
+                "languages": [_("Codes such as en, zh-Hant or pt-BR, at most %(n)d.") % {"n": MAX_LANGUAGES}]
+            },
+        )
+    known = Campaign.objects.values_list("skills", flat=True).get(pk=membership.campaign_id)
+    if any(skill not in known for skill in skills):
+        raise Invalid(
+            _("The skills were not saved."),
+            fields={
+                "skills": [
+                    _("Choose from: %(skills)s.") % {"skills": ", ".join(known)}
+                    if known
+                    else _("Name the campaign's skills in its settings first.")
+                ]
+            },
+        )
+    membership = (
+        Membership.objects.select_for_update(of=("self",)).select_related("user").get(pk=membership.pk)
+    )
+    before = {"languages": membership.languages, "skills": membership.skills}
+    after = {"languages": sorted({code.lower() for code in languages}), "skills": sorted(set(skills))}
+    if after != before:
+        membership.languages, membership.skills = after["languages"], after["skills"]
+        membership.save(update_fields=["languages", "skills"])
+        record_audit(
+            actor=actor,
+            campaign=membership.campaign,
+            action="labeler.route",
+            target=f"user:{membership.user_id}",
+            before=before,
+            after=after,
+        )
+    return membership
 
 
 # --- Tokens and sign-in links ----------------------------------------------------------------------------------------

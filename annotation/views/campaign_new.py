@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from annotation import access
+from annotation.assignment import strategies
 from annotation.campaigns import services
 from annotation.campaigns.models import Campaign, DataLicense, LegalBasis
 from annotation.errors import Refused, Stale
@@ -72,6 +73,25 @@ class SettingsPageForm(ControlFields):
         label=gettext_lazy("Labelers see how often they agree with the others"), required=False,
         help_text=gettext_lazy("Each sees their own number only, under “My work”."),
     )  # fmt: skip
+    strategy = forms.ChoiceField(
+        label=gettext_lazy("Which item comes next"), required=False, widget=forms.RadioSelect,
+        choices=lambda: [(s.slug, f"{s.label}: {s.purpose}") for s in strategies.all_strategies().values()],
+        help_text=gettext_lazy("After a change, a worker puts the open items in the new order; nobody has to wait for it."),
+    )  # fmt: skip
+    control_share = forms.FloatField(
+        label=gettext_lazy("Share drawn at random"), required=False, min_value=0, max_value=1,
+        widget=forms.NumberInput(attrs={"step": "0.01"}),
+        help_text=gettext_lazy(
+            "So many of the places, from 0 to 1, are drawn from all open items instead: what tells later what the strategy"
+            " did to the data. “Random” needs none."
+        ),
+    )  # fmt: skip
+    skills = forms.CharField(
+        label=gettext_lazy("Skills"), required=False,
+        help_text=gettext_lazy(
+            "What items may ask of their labelers, with commas: law, medicine. Who has which stands on the people page."
+        ),
+    )  # fmt: skip
     data_license = forms.ChoiceField(
         label=gettext_lazy("Licence of the data"), required=False,
         choices=lambda: [("", _("not chosen yet")), *DataLicense.choices],
@@ -114,6 +134,9 @@ class SettingsPageForm(ControlFields):
     def clean_error_categories(self) -> list[str]:
         lines = self.cleaned_data["error_categories"].splitlines()
         return [name for line in lines if (name := " ".join(line.split()))]
+
+    def clean_skills(self) -> list[str]:
+        return [skill.strip() for skill in self.cleaned_data["skills"].split(",") if skill.strip()]
 
 
 @page(methods=["GET", "HEAD", "POST"])
@@ -187,6 +210,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         "extra_below": campaign.extra_below, "extra_up_to": campaign.extra_up_to,
         "error_categories": "\n".join(campaign.error_categories), "shows_errors": campaign.shows_errors,
         **{name: getattr(campaign, name) for name in services.CONTROL},
+        "strategy": campaign.strategy, "control_share": campaign.control_share, "skills": ", ".join(campaign.skills),
     }  # fmt: skip
     form = SettingsPageForm(request.POST or None, initial=initial)
     status = 200
@@ -194,7 +218,8 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST":
         status = 422
         if form.is_valid():
-            values = dict(form.cleaned_data)
+            unsaid = [name for name in ("strategy", "control_share") if form.cleaned_data[name] in ("", None)]
+            values = {name: value for name, value in form.cleaned_data.items() if name not in unsaid}
             told, version = values.pop("guidelines").replace("\r\n", "\n"), values.pop("version")
             try:
                 services.save_settings(

@@ -24,7 +24,7 @@ from django.utils.translation import ngettext
 from annotation import access
 from annotation.assignment import services as assignment_services
 from annotation.assignment.models import Assignment
-from annotation.assignment.selectors import asks, guidelines, protocol, questions_for, screen_for
+from annotation.assignment.selectors import asks, closed_to, guidelines, protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign, Guidelines
 from annotation.errors import Conflict, Forbidden, Invalid, NotFound
 from annotation.people.models import User
@@ -61,7 +61,9 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
         if campaign.is_open:
             state = "done" if asks(campaign, _person(request).pk) else "unasked"
         mine = Submission.objects.filter(labeler=_person(request), campaign=campaign, revision=0).count()
-        return render(request, "label/pause.html", {"campaign": campaign, "state": state, "mine": mine})
+        closed = closed_to(campaign, _person(request).pk) if state == "done" else None
+        context = {"campaign": campaign, "state": state, "mine": mine, "closed": closed}
+        return render(request, "label/pause.html", context)
     return _screen(request, campaign, assignment_context(assignment, campaign))
 
 

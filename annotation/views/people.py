@@ -1,6 +1,7 @@
 """Who is in a campaign: members by role, invitations by link, and a person's API tokens.
 
 GET  /campaigns/<slug>/people/        POST …/invite/   …/revoke/<invitation>/   …/suspend/
+GET  /campaigns/<slug>/people/<member>/items/          POST: what the labeler reads and can
 GET  /tokens/                         POST /tokens/    /tokens/<id>/revoke/
 """
 
@@ -42,6 +43,28 @@ class InviteForm(forms.Form):
     days = forms.IntegerField(
         label=gettext_lazy("Valid for days"), min_value=1, max_value=services.MAX_DAYS, initial=14
     )
+
+
+class RoutingForm(forms.Form):
+    languages = forms.CharField(
+        label=gettext_lazy("Languages"), required=False,
+        help_text=gettext_lazy("Codes with commas, such as en, zh-Hant. Empty: items in every language."),
+    )  # fmt: skip
+    skills = forms.MultipleChoiceField(
+        label=gettext_lazy("Skills"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, skills: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["skills"].choices = [(skill, skill) for skill in skills]  # type: ignore[attr-defined]
+        if not skills:
+            del self.fields["skills"]
+
+    def clean_languages(self) -> list[str]:
+        return [code.strip() for code in self.cleaned_data["languages"].split(",") if code.strip()]
+
+    def clean(self) -> dict[str, Any]:
+        return {"skills": [], **(super().clean() or {})}
 
 
 class TokenForm(forms.Form):
@@ -107,6 +130,31 @@ def change_membership(request: HttpRequest, slug: str, membership_id: int) -> Ht
     else:
         services.grant_role(actor=_user(request), **whom)
     return redirect("campaign_people", slug)
+
+
+@page(methods=["GET", "HEAD", "POST"])
+def routing(request: HttpRequest, slug: str, membership_id: int) -> HttpResponse:
+    """What one labeler reads and can: it decides on the items that they are given from the next one on."""
+    campaign = access.campaign_for_admin(request.user, slug)
+    membership = (
+        Membership.objects.filter(pk=membership_id, campaign=campaign, role=Role.LABELER)
+        .select_related("user", "campaign")
+        .first()
+    )
+    if membership is None:
+        raise NotFound(_("There is no such member."))
+    initial = {"languages": ", ".join(membership.languages), "skills": membership.skills}
+    form = RoutingForm(request.POST or None, initial=initial, skills=campaign.skills)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.change_routing(actor=_user(request), membership=membership, **form.cleaned_data)
+            messages.success(request, _("Saved; it holds from their next item on."))
+            return redirect("campaign_people", slug)
+        except Invalid as invalid:
+            for name, errors in invalid.fields.items():
+                form.add_error(name if name in form.fields else None, errors)
+    context = tab_context(request, campaign, "people") | {"form": form, "member": membership}
+    return render(request, "campaigns/routing.html", context, status=422 if form.errors else 200)
 
 
 @page(methods=["GET", "HEAD", "POST"])

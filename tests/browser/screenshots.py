@@ -43,6 +43,7 @@ PAGES = (
     Page("admin", "campaign_quality", ("campaign",)),
     Page("admin", "campaign_people", ("campaign",)),
     Page("admin", "campaign_money", ("campaign",)),
+    Page("admin", "campaign_routing", ("campaign", "labeler_membership")),
     Page("admin", "campaign_questions", ("campaign",)),
     Page("admin", "campaign_types", ("campaign",)),
     Page("admin", "types"),

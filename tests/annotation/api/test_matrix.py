@@ -118,6 +118,8 @@ EXPECTED = {
         {**admins(200), "reviewer": 200},
         lambda world: {"answers": [world.answers()["answers"]], "explanation": "Because."},
     ),
+    ("labelers", "get"): (admins(200), None),
+    ("labeler", "patch"): (admins(200), lambda world: {"languages": ["en"]}),
     ("feedback", "get"): (overseers(200), None),
     ("next", "post"): (labelers(200), lambda world: {}),
     ("undo", "post"): (labelers(200), lambda world: {}),
@@ -314,6 +316,7 @@ class World:
         tail = {
             "campaign": "",
             "items-import": "items/import/",
+            "labeler": "labelers/lena/",
             "item-assign": f"items/{self.lease.item_id}/assign/",
             "invitation": f"invitations/{self.invitation.pk}/",
             "item": f"items/{self.answered.item_id}/",

@@ -1,7 +1,7 @@
 """The queue against a model of it: random acts of people and admins, and after each step the promises I-2 to I-5, I-9.
 
-The model knows nothing of slots and cursors. It knows who holds what and how many answers an item has, and says which
-items a labeler may be given; the database must agree.
+The model knows nothing of slots, lanes and cursors. It knows who holds what, who reads and can what, and how many answers an
+item has, and says which items a labeler may be given; the database must agree, whatever the order of the queue.
 """
 
 import datetime as dt
@@ -9,6 +9,8 @@ import uuid
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Max, Min
+from django.db.models.functions import Now
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -22,14 +24,15 @@ from hypothesis.stateful import (
 
 from annotation.adjudication.services import compare_answers
 from annotation.assignment import services
-from annotation.assignment.models import Assignment, Flag, LabelerCursor
+from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueState, Slot
+from annotation.assignment.strategies import CONTROL, all_strategies
 from annotation.campaigns.models import Campaign
 from annotation.campaigns.services import change_campaign, close_campaign, open_campaign, pause_campaign
 from annotation.errors import Conflict
 from annotation.items.models import Item
 from annotation.items.services import NewItem, NewResponse, add_items, withdraw_items
-from annotation.people.models import User
-from annotation.people.services import grant_role, revoke_role
+from annotation.people.models import Membership, User
+from annotation.people.services import change_routing, grant_role, revoke_role
 from annotation.submissions.models import Submission
 from annotation.submissions.services import submit
 from tests.cast import Cast, answer, make_campaign, make_user
@@ -42,8 +45,9 @@ who = st.integers(0, LABELERS - 1)
 class Model:
     """One item: how many answers it wants and has, and who did what with it."""
 
-    def __init__(self, overlap: int, author: int | None) -> None:
+    def __init__(self, overlap: int, author: int | None, language: str, skills: set[str]) -> None:
         self.overlap, self.author = overlap, author
+        self.language, self.skills = language, skills
         self.counted = 0
         self.leased: set[int] = set()
         self.gone: set[int] = set()  # answered or skipped it
@@ -57,10 +61,18 @@ class Model:
             0 if self.withdrawn or self.reporters else max(0, self.overlap - self.counted - len(self.leased))
         )
 
-    def may_go_to(self, labeler: int) -> bool:
-        return self.free > 0 and labeler not in self.leased | self.gone and labeler != self.author
+    def may_go_to(self, labeler: int, languages: set[str], skills: set[str]) -> bool:
+        reads = not languages or any(
+            f"{a}-".startswith(f"{b}-")
+            for one in languages
+            for a, b in ((one, self.language), (self.language, one))
+        )
+        is_new = labeler not in self.leased | self.gone and labeler != self.author
+        return self.free > 0 and is_new and reads and self.skills <= skills
 
 
+LANGUAGES = ["en", "en-GB", "zh"]
+SKILLS = ["law", "medicine"]
 SEQUENCES = ("item_id", "response_id", "assignment_id", "slot_pos")
 ACTS = {  # name: how often, and what must not be empty
     "lease": (12, ""),
@@ -81,6 +93,10 @@ ACTS = {  # name: how often, and what must not be empty
     "move": (1, ""),
     "withdraw": (1, ""),
     "upkeep": (1, ""),
+    "route": (2, ""),
+    "change_strategy": (1, ""),
+    "score": (1, ""),
+    "order": (2, ""),
 }
 
 
@@ -106,9 +122,14 @@ class QueueMachine(RuleBasedStateMachine):
         with connection.cursor() as cursor:
             for name in SEQUENCES:
                 cursor.execute("SELECT setval(%s, 1000001)", [f"annotation_{name}_seq"])
-        self.campaign = make_campaign(self.cast, items=0, overlap=overlap)
+        self.campaign = make_campaign(self.cast, items=0, overlap=overlap, skills=SKILLS)
         Campaign.objects.update(extra_below=1.0, extra_up_to=UP_TO)
         self.campaign.refresh_from_db()
+        self.members = [
+            grant_role(actor=None, user=user, campaign=self.campaign, role="labeler") for user in self.people
+        ]
+        self.routes: list[tuple[set[str], set[str]]] = [(set(), set(SKILLS)) for _user in self.people]
+        Membership.objects.filter(campaign=self.campaign, role="labeler").update(skills=SKILLS)
         self.items: dict[int, Model] = {}
         self.leases: dict[int, tuple[int, int]] = {}  # assignment -> labeler, item
         self.expired: dict[int, tuple[int, int]] = {}
@@ -125,12 +146,14 @@ class QueueMachine(RuleBasedStateMachine):
     def add(self, data, n=None, author=None):
         if n is None:
             n, author = data.draw(st.integers(1, 2)), data.draw(st.none() | who)
+        language = data.draw(st.sampled_from(LANGUAGES)) if data else "en"
+        skills = data.draw(st.sets(st.sampled_from(SKILLS))) if data else set()
+        priority = data.draw(st.integers(-1, 1)) if data else 0
         name = "policy" if author is None else self.people[author].username
-        ids = add_items(
-            campaign=self.campaign,
-            items=[NewItem("Q?", [NewResponse("A", source_name=name), NewResponse("B")]) for _n in range(n)],
-        )
-        self.items |= {item_id: Model(self.overlap, author) for item_id in ids}
+        texts = [NewResponse("A", source_name=name), NewResponse("B")]
+        item = NewItem("Q?", texts, language=language, skills=sorted(skills), priority=priority)
+        ids = add_items(campaign=self.campaign, items=[item] * n)
+        self.items |= {item_id: Model(self.overlap, author, language.lower(), skills) for item_id in ids}
 
     def lease(self, data):
         """What comes must be allowed; nothing may come only when nothing is allowed."""
@@ -142,7 +165,7 @@ class QueueMachine(RuleBasedStateMachine):
         if mine and not behind:
             assert got.pk in mine if self.campaign.state in ("open", "paused") else got is None
             return
-        allowed = {i for i, model in self.items.items() if model.may_go_to(labeler)}
+        allowed = {i for i, model in self.items.items() if model.may_go_to(labeler, *self.routes[labeler])}
         if not self.campaign.is_open or len(mine) == 2:
             assert got is None
         elif got is None:
@@ -323,6 +346,35 @@ class QueueMachine(RuleBasedStateMachine):
     def upkeep(self, data):
         services.tend_queues()
 
+    def route(self, data):
+        languages = data.draw(st.lists(st.sampled_from(LANGUAGES), max_size=2))
+        self._route(data.draw(who), languages, data.draw(st.lists(st.sampled_from(SKILLS), max_size=2)))
+
+    def _route(self, labeler, languages, skills):
+        member = self.members[labeler]
+        change_routing(actor=self.cast.adam, membership=member, languages=languages, skills=skills)
+        self.routes[labeler] = {code.lower() for code in languages}, set(skills)
+
+    def change_strategy(self, data):
+        share = data.draw(st.sampled_from([0.1, 0.5, 1.0]))
+        changes = {"strategy": data.draw(st.sampled_from(sorted(all_strategies()))), "control_share": share}
+        current = Campaign.objects.get(pk=self.campaign.pk)
+        change_campaign(actor=self.cast.adam, campaign=current, version=current.version, changes=changes)
+        self.campaign.refresh_from_db()
+
+    def score(self, data):
+        chosen = data.draw(st.sets(st.sampled_from(sorted(self.items)), min_size=1))
+        services.save_scores(campaign=self.campaign, scores={i: float(i % 3) for i in chosen}, source="model")
+
+    def order(self, data):
+        """As if the time for a new order had come; all places that are open have new positions then."""
+        QueueState.objects.filter(order_due_at__isnull=False).update(order_due_at=Now())
+        last = Slot.objects.aggregate(last=Max("pos"))["last"] or 0
+        moved = services.order_queues()
+        assert moved in (0, Slot.objects.count())
+        assert not moved or Slot.objects.aggregate(first=Min("pos"))["first"] > last
+        assert not QueueState.objects.filter(order_due_at__isnull=False).exists()
+
     @invariant()
     def the_database_agrees(self):
         rows = dict(Item.objects.filter(campaign=self.campaign).values_list("pk", "counted"))
@@ -334,6 +386,17 @@ class QueueMachine(RuleBasedStateMachine):
                 [self.campaign.pk],
             )
             slots = dict(cursor.fetchall())
+            cursor.execute(
+                "SELECT s.chosen_by, i.id, l.language, l.skills, p.language FROM annotation_slot s"
+                " JOIN annotation_item i ON i.id = s.item_id JOIN annotation_prompt p ON p.id = i.prompt_id"
+                " JOIN annotation_lane l ON l.campaign_id = s.campaign_id AND l.number = s.lane AND l.number = i.lane"
+            )
+            stand = cursor.fetchall()
+        assert len(stand) == sum(slots.values())  # each in a lane that there is, the lane of its item
+        for chosen_by, item_id, language, skills, written in stand:
+            assert chosen_by in {*all_strategies(), CONTROL}
+            assert (language, set(skills)) == (self.items[item_id].language, self.items[item_id].skills)
+            assert written.lower() == language
         assert slots == {item_id: model.free for item_id, model in self.items.items() if model.free}
         out = Assignment.objects.filter(campaign=self.campaign, state=1).values_list("pk", flat=True)
         assert set(out) == set(self.leases)

@@ -329,7 +329,7 @@ def test_slots_behind_a_cursor_are_found(cast):
     assert services.lease_next(labeler=cast.lena, campaign=campaign, beyond=[first.pk]) is None
     assert services.tend_queues() == 2  # all cursors had passed them
     LabelerCursor.objects.filter(labeler_id=cast.lena.pk).update(
-        pos=Slot.objects.order_by("pos").first().pos - 1
+        lanes=[Slot.objects.order_by("pos").first().pos - 1]
     )
     assert services.lease_next(labeler=cast.lena, campaign=campaign, beyond=[first.pk]) is not None
 
@@ -351,7 +351,7 @@ def test_newcomers_start_at_the_low_mark(cast):
     assert first is not None
     assert (
         LabelerCursor.objects.get(labeler_id=cast.otto.pk).pos
-        > LabelerCursor.objects.get(labeler_id=cast.lena.pk).pos
+        == LabelerCursor.objects.get(labeler_id=cast.lena.pk).lanes[0]
     )
 
 

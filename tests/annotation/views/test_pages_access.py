@@ -148,6 +148,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "campaign_people": (admins(200), admins(200), {"role": "labeler", "max_uses": "1", "days": "7"}),
     "campaign_invitation_revoke": (None, admins(302), {}),
     "campaign_membership": (None, admins(302), {}),
+    "campaign_routing": (admins(200), admins(302), {"languages": "en"}),
     "tokens": (signed_in(200), signed_in(200), {"name": "mine", "scopes": "label", "days": "7"}),
     "token_revoke": (None, own(302, "admin"), {}),
     # Policies that somebody else serves
