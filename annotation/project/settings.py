@@ -284,7 +284,8 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+# A proxy that serves them must be able to read them, and nothing else of the data directory.
+STATIC_ROOT = envpath("WHETSTONE_STATIC_DIR", DATA_DIR / "static")
 STATICFILES_DIRS = [p for home in TYPE_HOMES for p in sorted(home.glob("*/static"))]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
