@@ -16,6 +16,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 from django import forms
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -24,6 +27,7 @@ from feedback_types.base import InvalidPayload, Settings
 
 S = TypeVar("S", bound=Settings)
 MULTILINE = {"multiline": True}  # json_schema_extra of a text of several lines
+FROM_FILE = {"multiline": True, "file": True}  # of one that may also be uploaded
 
 
 class Lines(forms.CharField):
@@ -43,6 +47,32 @@ class Lines(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return list(initial or []) != self.to_python(data)
+
+
+class TextOrFile(forms.Textarea):
+    """A text area, and a file that is read in its place. What is no UTF-8 is seen as such by whoever reads the text."""
+
+    needs_multipart_form = True
+
+    def __init__(self, longest: int):
+        super().__init__(attrs={"rows": 4})
+        self.longest = longest
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        uploaded = files.get(f"{name}-file") if files else None
+        if uploaded is None:
+            return super().value_from_datadict(data, files, name)
+        return uploaded.read(4 * self.longest + 4).decode("utf-8-sig", errors="replace")
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        area = super().render(name, value, attrs, renderer)
+        words = gettext("or a file")
+        return format_html(
+            '{}<label class="small">{} <input type="file" name="{}-file" accept=".jsonl,.json,.txt"></label>',
+            area,
+            words,
+            name,
+        )
 
 
 class SettingsForm(forms.Form, Generic[S]):
@@ -85,6 +115,7 @@ class SettingsForm(forms.Form, Generic[S]):
 def settings_form(
     settings_class: type[S],
     data: Mapping[str, Any] | None = None,
+    files: Mapping[str, Any] | None = None,
     *,
     initial: S | None = None,
     prefix: str | None = None,
@@ -94,7 +125,9 @@ def settings_form(
     form_class = type(
         f"{settings_class.__name__}Form", (SettingsForm,), {**fields, "settings_class": settings_class}
     )
-    form: SettingsForm[S] = form_class(data, prefix=prefix, initial=to_initial(initial or settings_class()))
+    form: SettingsForm[S] = form_class(
+        data, files, prefix=prefix, initial=to_initial(initial or settings_class())
+    )
     return form
 
 
@@ -178,6 +211,8 @@ def _field(name: str, info: FieldInfo) -> forms.Field:
         longest = _limit(info, "max_length")
         if (info.json_schema_extra or {}) == MULTILINE:
             words["widget"] = forms.Textarea(attrs={"rows": 4})
+        elif info.json_schema_extra == FROM_FILE:
+            words["widget"] = TextOrFile(longest or 1_000_000)
         return forms.CharField(max_length=longest, required=False, empty_value="", **words)
     if get_origin(annotation) in (list, tuple):
         inside = _plain(get_args(annotation)[0])

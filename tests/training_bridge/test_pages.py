@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
 from annotation.models import AuditEvent
 from tests.training_bridge.world import World, person
-from training_bridge import runner
+from training_bridge import methods, runner
 from training_bridge.models import Checkpoint, Run, Snapshot
 from training_bridge.services import build_snapshot, open_round, start_run, take_snapshot
 from training_bridge.views.models import spans
@@ -228,6 +229,31 @@ def test_what_a_service_refuses_stands_on_the_form(
     }
     refused = researcher.post(reverse("new_run", args=[world.slug]), {**fields, "snapshot": str(snapshot.pk)})
     assert refused.status_code == 422 and "need 99 answers, have 20" in refused.content.decode()
+
+
+def test_contrast_pairs_come_from_a_file_and_a_bad_line_is_named(
+    world: World, researcher: Client, snapshot: Snapshot
+) -> None:
+    execute(start_run(campaign=world.campaign, actor=None, method="toy_reward", snapshot=snapshot))
+    model = Checkpoint.objects.get(kind="reward_model")
+    good = '{"prompt_1": "Red?", "answer_1": "Cherry.", "prompt_2": "Blue?", "answer_2": "Plum."}\n'
+    address = f"{reverse('new_run', args=[world.slug])}?method=consistency"
+    assert "multipart/form-data" in researcher.get(address).content.decode()
+
+    def post(text: str) -> Any:
+        fields = {"method": "consistency", "seed": "0", "snapshot": str(snapshot.pk), "reward_model": model.pk,
+                  "config-pairs": "10", "config-contrasts": ""}  # fmt: skip
+        file = SimpleUploadedFile("pairs.jsonl", text.encode())
+        return researcher.post(address, {**fields, "config-contrasts-file": file})
+
+    refused = post(good + '{"prompt_1": "Red?"}\n')
+    assert refused.status_code == 422 and "line 2 is no contrast" in refused.content.decode()
+    assert post(good).status_code == 302
+    run = Run.objects.get(method="consistency")
+    method = methods.get("consistency")
+    run.directory.mkdir(parents=True)
+    assert method.write_inputs(run, run.directory) == {"input": "contrasts.jsonl"}
+    assert (run.directory / "contrasts.jsonl").read_text().strip() == good.strip()
 
 
 def test_a_failed_run_shows_error_advice_and_log(world: World, researcher: Client) -> None:

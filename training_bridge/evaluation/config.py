@@ -111,6 +111,14 @@ class ConsistencyParameters(Parameters):
         title="Reward fusion",
         description="Also measure what the mean with the rewards of near texts (RewardFusion) changes.",
     )
+    contrasts: str = Field(
+        default="",
+        max_length=500_000,
+        title="Contrast pairs",
+        description='Two near-identical prompts with different right answers, one pair a line: {"prompt_1", "answer_1", '
+        '"prompt_2", "answer_2"}. Empty: each held-out prompt is paired with the most similar other one.',
+        json_schema_extra={"multiline": True, "file": True},
+    )
 
 
 class InspectionParameters(Parameters):

@@ -20,7 +20,6 @@ the most similar other one, and the answers are those that people preferred.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from feedback_types.base import Message
+from training_bridge.evaluation import contrasts
 from training_bridge.evaluation.config import ConsistencyParameters
 from training_bridge.evaluation.fusion import Fused
 from training_bridge.evaluation.judges import Judge, RewardModelJudge, Text, reward_model_judge
@@ -168,28 +168,18 @@ def read_contrasts(path: Path) -> list[Pair]:
         raise Problem(
             f"There is no file {path}.", 'Write lines {"prompt_1", "answer_1", "prompt_2", "answer_2"}.'
         )
-    found = []
     with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-                one, other = (
-                    Text((Message("user", str(row[f"prompt_{k}"])),), str(row[f"answer_{k}"])) for k in (1, 2)
-                )
-            except (ValueError, KeyError, TypeError) as error:
-                raise Problem(
-                    f"{path.name}, line {number} is no contrast: {error!r}.",
-                    'Write {"prompt_1", "answer_1", "prompt_2", "answer_2"}.',
-                ) from error
-            found.append((one, other))
-    return found
+        return [
+            (Text((Message("user", one),), first), Text((Message("user", two),), second))
+            for one, first, two, second in contrasts.read(file, path.name)
+        ]
 
 
-def contrast(judge: Judge, contrasts: Sequence[Pair]) -> dict[str, Any]:
+def contrast(judge: Judge, given: Sequence[Pair]) -> dict[str, Any]:
     """C_res and C_ins."""
     rows = [
         (one, Text(one.prompt, other.text), Text(other.prompt, one.text))
-        for one, other in contrasts
+        for one, other in given
         if all(judge.fits(t) for t in (one, Text(one.prompt, other.text), Text(other.prompt, one.text)))
     ]
     rewards = np.array(judge.rewards([t for row in rows for t in row])).reshape(-1, 3)

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 from django.utils.translation import gettext_lazy
 
+from training_bridge.evaluation import contrasts
 from training_bridge.evaluation.config import ConsistencyParameters
-from training_bridge.methods.base import Method
+from training_bridge.methods.base import Inputs, Method
+from training_bridge.models import Run
+from training_bridge.programs import Problem
+
+FILE = "contrasts.jsonl"
+
+
+def readable(parameters: Any, inputs: Inputs) -> Iterator[str]:
+    try:
+        for _ in contrasts.read(parameters.contrasts.splitlines(), FILE):
+            pass
+    except Problem as problem:
+        yield str(problem)
+
+
+def write_contrasts(run: Run, directory: Path) -> dict[str, Any]:
+    """contrasts.jsonl, where pairs were given."""
+    given = run.config.get("contrasts") or ""
+    if not given.strip():
+        return {}
+    (directory / FILE).write_text(given, encoding="utf-8")
+    return {"input": FILE}
+
 
 method = Method(
     name="consistency",
@@ -17,4 +44,6 @@ method = Method(
     program="training_bridge.evaluation.consistency",
     parameters=ConsistencyParameters,
     needs=("reward_model", "snapshot"),
+    check=readable,
+    write_inputs=write_contrasts,
 )

@@ -76,7 +76,8 @@ def new_run(request: HttpRequest, slug: str) -> HttpResponse:
         initial, preset = method.parameters.model_validate(clone.config), None
     else:
         initial = method.parameters.model_validate(dict(preset.values)) if preset else None
-    config = settings_form(method.parameters, posted, prefix="config", initial=initial)
+    files = request.FILES if posted is not None else None
+    config = settings_form(method.parameters, posted, files, prefix="config", initial=initial)
     if posted is not None and inputs.is_valid() and config.is_valid():
         given = {
             k: v for k, v in inputs.cleaned_data.items() if k not in ("seed", "priority") and v is not None
