@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# Evaluations of which a finished run may be shown; each is an argument, the run of that method.
+EVALUATIONS = ("distance", "rewardbench", "overoptimisation", "consistency", "inspection")
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = {"wide": (1440, 900), "narrow": (390, 844)}
 THEMES = ("light", "dark")
@@ -67,6 +69,7 @@ PAGES = (
     Page("researcher", "new_snapshot", ("campaign",)),
     Page("researcher", "runs"),
     Page("researcher", "new_run", ("campaign",)),
+    *(Page("researcher", "run", (method,)) for method in EVALUATIONS),
     Page("researcher", "models"),
     Page("researcher", "rounds"),
 )
@@ -119,7 +122,8 @@ def take_all(
                     shown.goto(address, wait_until="load")
                     shown.wait_for_timeout(150)
                     is_screen = page.name.startswith("label") or page.name.endswith(("_blind", "_write"))
-                    target = out / f"{role}-{page.name}-{width}-{theme}.png"
+                    about = "-".join([page.name, *(a for a in page.arguments if page.name == "run")])
+                    target = out / f"{role}-{about}-{width}-{theme}.png"
                     shown.screenshot(path=str(target), full_page=not is_screen)
                 context.close()
     return problems

@@ -17,6 +17,8 @@ from annotation.webhooks.services import create_webhook
 from tests.browser.scene import dispute, make_scene
 from tests.browser.screenshots import addresses, readme_picture, take_all
 from tests.cast import make_cast, send
+from tests.training_bridge.findings import EVALUATIONS
+from training_bridge.models import Run
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +60,14 @@ def arguments(scene):
         "webhook": str(webhook.pk),
         "item": str(disputed.item_id),
         "settled": str(settled),
+        **{
+            method: str(
+                Run.objects.create(
+                    campaign=campaign, method=method, status="succeeded", metrics=found, code_revision="test"
+                ).pk
+            )
+            for method, found in EVALUATIONS.items()
+        },
     }
 
 
@@ -83,7 +93,7 @@ def test_axe_finds_nothing(browser, site, scene, arguments, theme):
         for entry, address in addresses(arguments):
             if entry.role == role:
                 page.goto(address)
-                found += [f"{role} {entry.name}: {line}" for line in axe_finds(page)]
+                found += [f"{role} {entry.name} {address}: {line}" for line in axe_finds(page)]
         context.close()
     assert found == [] and problems == []
 

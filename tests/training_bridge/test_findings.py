@@ -9,24 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.errors import Invalid
+from tests.training_bridge.findings import BENCH, CONSISTENCY, CURVE, DISTANCE, EMPTY, GROUP, INSPECTION, OVER
 from tests.training_bridge.world import World
 from training_bridge.models import Checkpoint, Round, Run
 from training_bridge.services import start_run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("toys", "valkey")]
-
-INTERVAL = {"value": 0.313, "low": 0.25, "high": 0.4, "correlation": 0.8, "prompts": 9, "numbers": 72}
-UNKNOWN = {"value": None, "low": None, "high": None, "correlation": None, "prompts": 9, "numbers": 72}
-DISTANCE = {
-    "prompts": 9, "answers": 72, "judges": ["reward_model", "short"],
-    "distances": [
-        {"between": ["reward_model", "short"], "centred_return": INTERVAL, "val": INTERVAL, "epic": UNKNOWN, "dard": None}
-    ],
-    "by_source": [{"between": ["reward_model", "short"], "source": "parent", **INTERVAL}],
-    "furthest": [
-        {"prompt": "Why?", "text": "<b>Because</b>", "source": "parent", "rewards": {"reward_model": 1.25, "short": -2.0}}
-    ],
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -68,10 +56,6 @@ def test_distances_as_plots_and_numbers(page_of: Any) -> None:
     assert "&lt;b&gt;Because" in page and "<b>Because" not in page
 
 
-GROUP = {"value": 0.7, "low": 0.6, "high": 0.8, "n": 1234, "ece": 0.031}
-EMPTY = {"value": None, "low": None, "high": None, "n": 0}
-
-
 def test_a_reward_models_page_shows_whose_answers_it_agrees_with(world: World) -> None:
     pairs = {
         "accuracy": GROUP, "types": {"comparison": GROUP}, "length_controlled": GROUP, "alike_in_length": EMPTY,
@@ -93,28 +77,10 @@ def test_a_reward_models_page_shows_whose_answers_it_agrees_with(world: World) -
     assert "fewer do" not in page and "alike in length" not in page
 
 
-BENCH = {
-    "rows": 9, "left_out": 1, "version": 1, "score": 0.66, "sections": {"Chat": 0.66},
-    "subsets": {"alpacaeval-easy": {**GROUP, "section": "Chat"}, "Ties": {"n": 2, "score": 0.4}},
-}  # fmt: skip
-
-
 def test_rewardbench_by_section_and_subset(page_of: Any) -> None:
     page = page_of("rewardbench", BENCH)
     assert page.count("<figure") == 2 and "alpacaeval-easy" in page and "0.66" in page and "Ties" in page
     assert page_of("rewardbench", {})
-
-
-POINTS = [{"value": v, "low": v - 0.1, "high": v + 0.1} for v in (0.0, 0.51, 0.72)]
-CURVE = {
-    "proxy": POINTS, "gold": POINTS, "fit": {"a": 0.9, "b": 0.3, "peak_kl": 2.25, "peak_n": 25.4},
-    "peak": {"n": 4, "low": 2, "high": 4, "is_over": False},
-}  # fmt: skip
-OVER = {
-    "gold": "warm", "prompts": 60, "answers_each": 4, "members": 8, "n": [1, 2, 4], "kl": [0.0, 0.193, 0.636],
-    "curves": {"mean": CURVE, "member": {**CURVE, "peak": {**CURVE["peak"], "is_over": True}}},
-    "against": {"mean": {"value": 0.02, "low": -0.01, "high": 0.05}},
-}  # fmt: skip
 
 
 def test_best_of_n_shows_proxy_gold_and_the_peak(page_of: Any) -> None:
@@ -146,15 +112,6 @@ def test_over_optimisation_needs_one_gold_reward(world: World) -> None:
     assert start_run(**start, config={"gold": "warm"})
 
 
-SHARE = {"value": 0.12, "low": 0.08, "high": 0.17, "n": 40, "prompts": 20}
-CONSISTENCY = {
-    "pairs": 20, "keeping": {"typos": {"flips": SHARE, "shift": 0.31, "mean_change": -0.05}},
-    "changing": {"negation": SHARE, "number": {"value": None, "low": None, "high": None, "n": 0}},
-    "contrast": {"response": SHARE, "instruction": SHARE},
-    "fusion": {"accuracy": {"plain": SHARE, "fused": SHARE}, "keeping": {"typos": {"flips": SHARE}}, "neighbours": 1.5},
-}  # fmt: skip
-
-
 def test_consistency_shows_flips_drops_and_fusion(page_of: Any) -> None:
     page = page_of("consistency", CONSISTENCY)
     assert page.count("<figure") == 4
@@ -162,20 +119,6 @@ def test_consistency_shows_flips_drops_and_fusion(page_of: Any) -> None:
         assert words in page, words
     assert "another number" not in page
     assert page_of("consistency", {})
-
-
-INSPECTION = {
-    "marked_texts": 12, "chance": 0.31,
-    "overlap": {"raw": {"share": 0.4, "over_chance": {"value": 0.09, "low": -0.02, "high": 0.2}}},
-    "objectives": {"raw": {"sparse": 0.5, "log": 0.4, "smooth": 0.6, "last_step": 0.123}},
-    "texts": [{
-        "prompt": "Why?", "text": "<i>one</i> two", "marks": [[11, 14]],
-        "tokens": [
-            {"start": 0, "end": 10, "raw": 1.0, "sparse": 0.0, "smooth": 0.2},
-            {"start": 10, "end": 14, "raw": -0.5, "sparse": 1.0, "smooth": 0.2},
-        ],
-    }],
-}  # fmt: skip
 
 
 def test_inspection_shows_heat_maps_beside_marks(page_of: Any) -> None:
