@@ -70,9 +70,9 @@ ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "warning",
 }
 
-# Set whatever was set before. accelerate's launcher would have the first process alone read the weights of a model that is
-# to be spread over processes (FSDP); here each reads them, for what is measured before the training.
-OVERRIDDEN = {"FSDP_CPU_RAM_EFFICIENT_LOADING": "false"}
+# Set whatever was set before, for models that accelerate spreads over processes (FSDP): every process reads the weights,
+# which are needed for what is measured before the training; and checkpoints are of whole weights, not of parts.
+OVERRIDDEN = {"FSDP_CPU_RAM_EFFICIENT_LOADING": "false", "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT"}
 
 
 class Problem(Exception):

@@ -76,9 +76,6 @@ class InRunDirectory:
     def create_accelerator_and_postprocess(self) -> None:
         tell_accelerate()
         super().create_accelerator_and_postprocess()  # type: ignore[misc]
-        if self.is_fsdp_enabled:  # type: ignore[attr-defined]
-            # Checkpoints of whole weights in safetensors, not of each process's part.
-            self.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")  # type: ignore[attr-defined]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -199,13 +200,19 @@ def test_numbers_that_are_none_stop_the_training(run_of, tmp_path, policy_dir):
     ids=["each all weights", "each a part of the weights"],
 )  # fmt: skip
 def test_two_processes_take_the_steps_of_one(launch, run_of):
-    one, two = run_of("one", epochs=1), run_of("two", epochs=1)
+    """And go on from a checkpoint that two processes wrote."""
+    one, two, later = (run_of(name, epochs=1, checkpoint_steps=2) for name in ("one", "two", "later"))
     dpo(one)
     done = start(["-m", *launch, "-m", "training_bridge.policy.dpo", str(two.path)])
     assert done.returncode == 0, done.stderr[-2000:]
     assert losses(two) == pytest.approx(losses(one), abs=1e-5)
     ours, theirs = (load_file(run.path / "result" / "model.safetensors") for run in (two, one))
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in theirs)
+    shutil.copytree(two.path / "checkpoints" / "step-2", later.path / "checkpoints" / "step-2")
+    assert load_file(later.path / "checkpoints/step-2/model.safetensors").keys() >= ours.keys()
+    done = start(["-m", *launch, "-m", "training_bridge.policy.dpo", str(later.path)])
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert losses(later) == pytest.approx({3: losses(one)[3]}, abs=1e-5)
 
 
 def start(arguments):
