@@ -27,6 +27,7 @@ from annotation.people.models import (
     SignInLink,
     User,
 )
+from annotation.quality.models import QualityReport
 from annotation.rollups.models import (
     CampaignHour,
     CampaignTally,
@@ -74,6 +75,7 @@ __all__ = [
     "PersonErasure",
     "Prompt",
     "Protocol",
+    "QualityReport",
     "QueueState",
     "ReasonTally",
     "Recount",

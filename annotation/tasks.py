@@ -10,6 +10,7 @@ from annotation.consents import services as consents
 from annotation.generation import candidates
 from annotation.generation import services as generation
 from annotation.ledger import budget
+from annotation.quality import reports
 from annotation.rollups import services as rollups
 from annotation.webhooks import relay as webhooks
 
@@ -43,6 +44,11 @@ BEAT_SCHEDULE = {
         "task": "annotation.tasks.prune_webhooks",
         "schedule": 6 * 3600.0,
         "options": {"expires": 3600},
+    },
+    "refresh-quality": {
+        "task": "annotation.tasks.refresh_quality",
+        "schedule": 120.0,
+        "options": {"expires": 120},
     },
     "condense-observed": {
         "task": "annotation.tasks.condense_observed",
@@ -130,3 +136,15 @@ def send_webhooks() -> int:
 def prune_webhooks() -> int:
     """Old messages leave the log."""
     return webhooks.prune()
+
+
+@shared_task(time_limit=3600)
+def compute_quality(campaign_id: int, statistic: str) -> bool:
+    """One statistic of a campaign's answers, for its pages."""
+    return reports.compute(campaign_id, statistic)
+
+
+@shared_task(time_limit=300)
+def refresh_quality() -> int:
+    """Statistics that somebody waits for, or that new answers have made old."""
+    return reports.refresh()

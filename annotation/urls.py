@@ -91,6 +91,10 @@ urlpatterns = [
     path(
         "campaigns/<slug:slug>/money/payouts/<int:payout_id>/undo/", money.undo, name="campaign_payout_undo"
     ),
+    path("campaigns/<slug:slug>/quality/labelers/", quality.labelers, name="campaign_labelers"),
+    path("campaigns/<slug:slug>/quality/reliability/", quality.reliability, name="campaign_reliability"),
+    path("campaigns/<slug:slug>/quality/leaderboard/", quality.leaderboard, name="campaign_leaderboard"),
+    path("campaigns/<slug:slug>/quality/compute/", quality.compute, name="campaign_quality_compute"),
     path("campaigns/<slug:slug>/people/", people.people, name="campaign_people"),
     path(
         "campaigns/<slug:slug>/people/invitations/<int:invitation_id>/revoke/",

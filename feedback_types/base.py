@@ -25,6 +25,8 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from feedback_types.judgements import Label, Preference
+
 if TYPE_CHECKING:
     from feedback_types.likelihoods import Likelihood
 
@@ -528,6 +530,28 @@ class FeedbackType(ABC):
     @abstractmethod
     def consensus(self, payloads: Sequence[Any]) -> Any:
         """What the group thinks: a payload of this type. `payloads` is not empty; order does not matter."""
+
+    # Statistics of quality (docs/quality.md); a type that has nothing to say leaves them as they are
+
+    def labels(self, payload: Any, settings: Any) -> Mapping[str, Label]:
+        """Parts of an answer that can be compared by themselves, by a name that stays the same: a grade, a tag, a verdict.
+
+        Every label that was asked is there, also one that was not given (a tag that was not ticked is False).
+        """
+        return {}
+
+    def label_name(self, label: str) -> str:
+        """What people read for a name of `labels`."""
+        return label
+
+    def preferences(
+        self, answers: Sequence[tuple[int | None, Any]], shown: Sequence[int]
+    ) -> Iterator[Preference]:
+        """Which responses one labeler preferred, by the (target, payload) answers to one question on one screen.
+
+        shown: response ids in the order shown. One preference at most for each two responses.
+        """
+        yield from ()
 
     def condense(self, payload: Any) -> Any:
         """What stays of an answer when it is older than `keeps_days`: a payload whose field `condensed` is true.

@@ -20,7 +20,6 @@ from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.errors import Invalid, NotFound
 from annotation.ledger.selectors import own_balance
 from annotation.people.models import Role
-from annotation.quality.selectors import agreement
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The version you saw, in quotes."
@@ -220,16 +219,6 @@ class Progress(ApiView):
             mine = _json(asdict(selectors.labeler_progress(person(request), campaign)))
             earned = describe.earned(campaign, own_balance(person(request), campaign))
         return Response({"campaign": whole, "mine": mine, "earned": earned})
-
-
-class Agreement(ApiView):
-    scope = "read"
-
-    @extend_schema(operation_id="agreement", responses=schemas.Agreement(many=True), tags=["feedback"])
-    def get(self, request: Request, slug: str) -> Response:
-        """Krippendorff's alpha of each question, with a bootstrap interval."""
-        campaign = access.campaign_for_overseer(request.user, slug)
-        return Response([asdict(row) for row in agreement(campaign)])
 
 
 def _with_version(campaign: Campaign, status: int = 200) -> Response:

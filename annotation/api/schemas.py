@@ -394,6 +394,33 @@ class Agreement(s.Serializer):
     answers = s.IntegerField()
 
 
+class Quality(s.Serializer):
+    """`data` is what docs/quality.md describes for each statistic."""
+
+    statistic = s.CharField()
+    computed_at = s.DateTimeField(allow_null=True)
+    is_old = s.BooleanField()
+    is_awaited = s.BooleanField()
+    problem = s.CharField(allow_blank=True)
+    data = s.JSONField(allow_null=True)  # type: ignore[assignment]
+
+
+class Belief(s.Serializer):
+    question = s.CharField()
+    type = s.CharField()
+    label = s.CharField()  # type: ignore[assignment]
+    target = s.IntegerField(allow_null=True)
+    value = s.JSONField()
+    probability = s.FloatField()
+    probabilities = s.DictField(child=s.FloatField())
+    answers = s.IntegerField()
+
+
+class Consensus(s.Serializer):
+    item = s.IntegerField()
+    beliefs = Belief(many=True)
+
+
 class Progress(s.Serializer):
     """`campaign` for those who oversee it, `mine` for labelers; null for the others."""
 

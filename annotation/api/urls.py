@@ -16,6 +16,7 @@ from annotation.api import (
     labeling,
     ledger,
     people,
+    quality,
     webhooks,
 )
 from annotation.api.authentication import AUTHENTICATION
@@ -32,7 +33,9 @@ urlpatterns = [
     path("campaigns/<slug:slug>/guidelines/", campaigns.GuidelinesVersions.as_view(), name="guidelines"),
     path("campaigns/<slug:slug>/protocol/", campaigns.ProtocolVersions.as_view(), name="protocol"),
     path("campaigns/<slug:slug>/progress/", campaigns.Progress.as_view(), name="progress"),
-    path("campaigns/<slug:slug>/agreement/", campaigns.Agreement.as_view(), name="agreement"),
+    path("campaigns/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
+    path("campaigns/<slug:slug>/quality/<slug:statistic>/", quality.Quality.as_view(), name="quality"),
+    path("campaigns/<slug:slug>/consensus/", quality.Consensus.as_view(), name="consensus"),
     path("campaigns/<slug:slug>/items/", items.Items.as_view(), name="items"),
     path("campaigns/<slug:slug>/items/import/", items.ImportItems.as_view(), name="items-import"),
     path("campaigns/<slug:slug>/items/<int:item_id>/", adjudication.OneItem.as_view(), name="item"),

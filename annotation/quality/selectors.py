@@ -21,29 +21,19 @@ from django.db.models.functions import MD5, Cast
 from annotation.campaigns.models import Campaign
 from annotation.items.models import Item
 from annotation.people.models import Membership, Role, User
+from annotation.quality.agreement import MAX_ITEMS, QuestionAgreement, agreement
+from annotation.quality.reading import PEOPLE
 from annotation.rollups.selectors import Work, work_of_labelers
 from annotation.submissions.models import Feedback, Submission
 from feedback_types import registry
 from feedback_types.base import FeedbackType
-from feedback_types.distances import krippendorff_alpha
 
-PEOPLE = (User.Kind.HUMAN.value, User.Kind.SIMULATED.value)
+__all__ = [
+    "PEOPLE", "Consensus", "LabelerReport", "OwnScore", "QuestionAgreement", "agreement", "consensus",
+    "labeler_reports", "own_score",
+]  # fmt: skip
+
 OWN_ITEMS, FEWEST_COMPARED = 300, 20
-MAX_ITEMS = 2_000  # beyond, a stable random sample of items is enough: the interval says how sure we are
-
-
-@dataclass(frozen=True)
-class QuestionAgreement:
-    """Krippendorff's alpha of one question with a bootstrap interval; None where nothing can be said yet."""
-
-    question: str
-    type: str
-    label: str
-    alpha: float | None
-    low: float | None
-    high: float | None
-    units: int
-    answers: int
 
 
 @dataclass(frozen=True)
@@ -83,37 +73,6 @@ class _Said:
     question: str
     type: FeedbackType
     payload: Any
-
-
-def agreement(
-    campaign: Campaign, *, kinds: Sequence[str] = PEOPLE, resamples: int = 200
-) -> list[QuestionAgreement]:
-    """Agreement on each question, in the order of the campaign's protocol (older questions after them)."""
-    units: dict[tuple[str, str], dict[tuple[int, int | None], list[Any]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for said in _answers(campaign, kinds, at_least=2):
-        units[said.question, said.type.slug][said.item_id, said.target].append(said.payload)
-    titles = {q.key: q.heading for q in (campaign.protocol.questions if campaign.protocol else ())}
-    places = {key: n for n, key in enumerate(titles)}
-    found = []
-    for (question, slug), answers in sorted(
-        units.items(), key=lambda u: (places.get(u[0][0], len(places)), u[0])
-    ):
-        result = krippendorff_alpha(list(answers.values()), registry.get(slug).distance, resamples=resamples)
-        found.append(
-            QuestionAgreement(
-                question,
-                slug,
-                titles.get(question, question),
-                result.alpha,
-                result.low,
-                result.high,
-                result.units,
-                result.answers,
-            )
-        )
-    return found
 
 
 def consensus(item: Item, *, kinds: Sequence[str] = PEOPLE) -> list[Consensus]:

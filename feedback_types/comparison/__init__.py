@@ -14,6 +14,7 @@ from feedback_types.comparison import agreement, export, form, offer
 from feedback_types.comparison.examples import INVALID, VALID
 from feedback_types.comparison.schema import MOST, ComparisonPayload, ComparisonSettings
 from feedback_types.comparison.simulate import simulate
+from feedback_types.judgements import Label, Preference
 
 
 class Comparison(FeedbackType):
@@ -111,6 +112,18 @@ class Comparison(FeedbackType):
 
     def consensus(self, payloads: Sequence[ComparisonPayload]) -> ComparisonPayload:
         return agreement.consensus(payloads)
+
+    def labels(self, payload: ComparisonPayload, settings: ComparisonSettings) -> Mapping[str, Label]:
+        return agreement.labels(payload)
+
+    def label_name(self, label: str) -> str:
+        return _("which is better") if label == agreement.PREFERRED else label
+
+    def preferences(
+        self, answers: Sequence[tuple[int | None, ComparisonPayload]], shown: Sequence[int]
+    ) -> Iterator[Preference]:
+        for _target, payload in answers:
+            yield from agreement.preferences(payload)
 
     def simulate(
         self,

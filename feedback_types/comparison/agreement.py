@@ -5,10 +5,14 @@ Labelers see the responses in different orders, so answers are first turned to o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 
 from feedback_types import distances
 from feedback_types.comparison.schema import STRENGTHS, ComparisonPayload
+from feedback_types.judgements import Label, Preference
+
+PREFERRED = "preferred"
 
 
 def turned(payload: ComparisonPayload) -> tuple[int | None, tuple[int | None, ...]]:
@@ -40,3 +44,21 @@ def distance(a: ComparisonPayload, b: ComparisonPayload) -> float:
 def consensus(payloads: Sequence[ComparisonPayload]) -> ComparisonPayload:
     """The answer nearest to all others: of strengths the one nearest to the mean, of rankings the most central."""
     return distances.medoid(payloads, distance)
+
+
+def labels(payload: ComparisonPayload) -> Mapping[str, Label]:
+    """Which response is best, whatever the degree: its place in the order of ids, "0" for several, "none" for none."""
+    if payload.both_bad:
+        return {PREFERRED: Label("none")}
+    _strength, ranks = turned(payload)
+    best = [place for place, rank in enumerate(ranks, start=1) if rank == 1]
+    return {PREFERRED: Label(str(best[0]) if len(best) == 1 else "0")}
+
+
+def preferences(payload: ComparisonPayload) -> Iterator[Preference]:
+    """Each two responses whose order was said; of the best of several only those with the best one."""
+    ranked = list(zip(payload.items, payload.ranks, strict=True))
+    for (first, a), (second, b) in combinations(ranked, 2):
+        if a is not None or b is not None:
+            gap = (b or len(ranked)) - (a or len(ranked))
+            yield Preference(first, second, 0.5 if gap == 0 else float(gap > 0))

@@ -23,6 +23,7 @@ from feedback_types.critique import agreement, export, form, offer
 from feedback_types.critique.examples import INVALID, VALID
 from feedback_types.critique.schema import OVERALL, CritiquePayload, CritiqueSettings
 from feedback_types.critique.simulate import simulate
+from feedback_types.judgements import Label, Preference, preferred
 
 
 class Critique(FeedbackType):
@@ -134,6 +135,17 @@ class Critique(FeedbackType):
 
     def consensus(self, payloads: Sequence[CritiquePayload]) -> CritiquePayload:
         return agreement.consensus(payloads)
+
+    def labels(self, payload: CritiquePayload, settings: CritiqueSettings) -> Mapping[str, Label]:
+        return agreement.labels(payload, settings)
+
+    def label_name(self, label: str) -> str:
+        return agreement.label_name(label)
+
+    def preferences(
+        self, answers: Sequence[tuple[int | None, CritiquePayload]], shown: Sequence[int]
+    ) -> Iterator[Preference]:
+        yield from preferred(agreement.goodness(answers), shown)
 
     def simulate(
         self, screen: Screen, settings: CritiqueSettings, labeler: SyntheticLabeler, rng: np.random.Generator

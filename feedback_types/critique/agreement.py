@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from django.utils.translation import gettext as _
 
 from feedback_types import distances
-from feedback_types.critique.schema import CritiquePayload, Mark
+from feedback_types.critique.schema import OVERALL, CritiquePayload, CritiqueSettings, Mark
+from feedback_types.judgements import Label
 
 
 def distance(a: CritiquePayload, b: CritiquePayload) -> float:
@@ -62,3 +66,33 @@ def _severity(payloads: Sequence[CritiquePayload], start: int, end: int, categor
         for m in p.spans
         if m.category == category and m.start < end and start < m.end
     )
+
+
+def labels(payload: CritiquePayload, settings: CritiqueSettings) -> Mapping[str, Label]:
+    """The verdict, each criterion's grade, each tag (ticked or not), each category's marks. Criteria, tags and categories
+    may have the same names, so they say which they are."""
+    found: dict[str, Label] = {}
+    if payload.verdict is not None:
+        found["verdict"] = Label(payload.verdict)
+    apart = partial(distances.interval, width=payload.grades - 1)
+    found |= {f"grade:{name}": Label(grade, apart) for name, grade in sorted(payload.ratings.items())}
+    found |= {f"tag:{tag}": Label(tag in payload.tags) for tag in settings.tags}
+    for category in settings.categories:
+        runs = tuple(m.run for m in payload.spans if m.category == category)
+        found[f"mark:{category}"] = Label(runs, distances.spans)
+    return found
+
+
+def label_name(label: str) -> str:
+    kind, _colon, name = label.partition(":")
+    if kind == "verdict":
+        return _("verdict")
+    if kind == "grade":
+        return name if name != OVERALL else _("overall grade")
+    return _("tag “%(name)s”") % {"name": name} if kind == "tag" else _("marks “%(name)s”") % {"name": name}
+
+
+def goodness(answers: Sequence[tuple[int | None, CritiquePayload]]) -> dict[int, float]:
+    """How good each response was found: its overall grade, or else its verdict; responses without either are left out."""
+    said = {target: p.ratings.get(OVERALL, p.verdict) for target, p in answers if target is not None}
+    return {target: float(value) for target, value in said.items() if value is not None}

@@ -28,6 +28,7 @@ from feedback_types.e_stop import agreement, export, simulate
 from feedback_types.e_stop.examples import INVALID, VALID
 from feedback_types.e_stop.form import EStopForm
 from feedback_types.e_stop.schema import GRACE_MS, REASONS, EStopPayload, EStopSettings
+from feedback_types.judgements import Label
 from feedback_types.segments import VERSION, segment_ends
 
 
@@ -261,6 +262,12 @@ class EStop(FeedbackType):
         return agreement.consensus(payloads)
 
     # Learning and export
+
+    def labels(self, payload: EStopPayload, settings: EStopSettings) -> Mapping[str, Label]:
+        return {"stopped": Label(payload.outcome == "stopped")}
+
+    def label_name(self, label: str) -> str:
+        return _("stopped or not")
 
     def simulate(
         self, screen: Screen, settings: EStopSettings, labeler: SyntheticLabeler, rng: np.random.Generator

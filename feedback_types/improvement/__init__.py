@@ -31,6 +31,7 @@ from feedback_types.improvement.diff import apply, word_ops
 from feedback_types.improvement.examples import INVALID, VALID
 from feedback_types.improvement.form import NEWLINE, TAKEOVERS, ImprovementForm, restore_newlines
 from feedback_types.improvement.schema import Draft, ImprovementPayload, ImprovementSettings, cuts
+from feedback_types.judgements import Label
 from feedback_types.segments import VERSION, segment_ends
 
 
@@ -242,6 +243,12 @@ class Improvement(FeedbackType):
         return agreement.consensus(payloads)
 
     # Learning and export
+
+    def labels(self, payload: ImprovementPayload, settings: ImprovementSettings) -> Mapping[str, Label]:
+        return {"better": Label(payload.confirm_better)}
+
+    def label_name(self, label: str) -> str:
+        return _("whether the edit is better")
 
     def simulate(
         self,

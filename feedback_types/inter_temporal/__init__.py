@@ -14,6 +14,7 @@ from feedback_types.inter_temporal import agreement, export, form, offer
 from feedback_types.inter_temporal.examples import INVALID, VALID
 from feedback_types.inter_temporal.schema import InterTemporalPayload, InterTemporalSettings
 from feedback_types.inter_temporal.simulate import simulate
+from feedback_types.judgements import Label
 
 
 class InterTemporal(FeedbackType):
@@ -145,6 +146,14 @@ class InterTemporal(FeedbackType):
 
     def consensus(self, payloads: Sequence[InterTemporalPayload]) -> InterTemporalPayload:
         return agreement.consensus(payloads)
+
+    def labels(self, payload: InterTemporalPayload, settings: InterTemporalSettings) -> Mapping[str, Label]:
+        return agreement.labels(payload)
+
+    def label_name(self, label: str) -> str:
+        return (
+            _("whether something is bad") if label == agreement.BAD else _("place of the first bad segment")
+        )
 
     def simulate(
         self,

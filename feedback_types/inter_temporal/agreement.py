@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from feedback_types import distances
 from feedback_types.inter_temporal.offer import BETTER, rebuilt
 from feedback_types.inter_temporal.schema import InterTemporalPayload, Pair
+from feedback_types.judgements import Label
+
+BAD = "bad"
 
 GRID = 20  # places at which curves over different texts are compared
 
@@ -99,3 +102,12 @@ def consensus(payloads: Sequence[InterTemporalPayload]) -> InterTemporalPayload:
 
 def _asked(payload: InterTemporalPayload) -> tuple[object, ...]:
     return payload.reading, tuple((pair.first, pair.second) for pair in payload.pairs)
+
+
+def labels(payload: InterTemporalPayload) -> Mapping[str, Label]:
+    """Of labelled segments: whether any is bad, and where the first one is (0 at once … 1 nowhere)."""
+    if payload.reading != "labels":
+        return {}
+    bad = [place for place, label in enumerate(payload.labels) if label == -1]
+    where = bad[0] / len(payload.labels) if bad else 1.0
+    return {BAD: Label(bool(bad)), "first": Label(where, distances.interval)}

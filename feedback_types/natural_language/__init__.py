@@ -22,6 +22,7 @@ from feedback_types.base import (
     chat,
     completion,
 )
+from feedback_types.judgements import Label, Preference, preferred
 from feedback_types.natural_language import agreement, export, form, offer
 from feedback_types.natural_language.aspects import language_of
 from feedback_types.natural_language.examples import INVALID, VALID
@@ -182,6 +183,19 @@ class NaturalLanguage(FeedbackType):
 
     def consensus(self, payloads: Sequence[NaturalLanguagePayload]) -> NaturalLanguagePayload:
         return agreement.consensus(payloads)
+
+    def labels(
+        self, payload: NaturalLanguagePayload, settings: NaturalLanguageSettings
+    ) -> Mapping[str, Label]:
+        return agreement.labels(payload, settings.aspects)
+
+    def label_name(self, label: str) -> str:
+        return _("verdict") if label == "verdict" else label.partition(":")[2]
+
+    def preferences(
+        self, answers: Sequence[tuple[int | None, NaturalLanguagePayload]], shown: Sequence[int]
+    ) -> Iterator[Preference]:
+        yield from preferred(agreement.goodness(answers), shown)
 
     def simulate(
         self,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from feedback_types import distances
+from feedback_types.judgements import Label
 from feedback_types.natural_language.schema import Aspect, NaturalLanguagePayload
 
 
@@ -50,3 +51,19 @@ def consensus(payloads: Sequence[NaturalLanguagePayload]) -> NaturalLanguagePayl
 def _mostly_better(payloads: Sequence[NaturalLanguagePayload], text: str) -> bool:
     votes = [shown.accepted for p in payloads for shown in p.refinements_shown if shown.text == text]
     return 2 * sum(votes) > len(votes)
+
+
+def labels(payload: NaturalLanguagePayload, aspects: Sequence[str]) -> Mapping[str, Label]:
+    """The verdict, and for each aspect of the campaign -1, 1, or 0 where it was not named."""
+    said = {aspect.name: aspect.polarity for aspect in payload.aspects}
+    found = {f"aspect:{name}": Label(said.get(name, 0)) for name in aspects}
+    return found if payload.verdict is None else {"verdict": Label(payload.verdict), **found}
+
+
+def goodness(answers: Sequence[tuple[int | None, NaturalLanguagePayload]]) -> dict[int, float]:
+    """Verdicts on whole responses; a comment on a turn or a stretch says nothing of the whole."""
+    return {
+        target: float(p.verdict)
+        for target, p in answers
+        if target is not None and p.verdict is not None and p.turn is None and p.start is None
+    }

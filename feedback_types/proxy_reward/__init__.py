@@ -18,6 +18,7 @@ from feedback_types.base import (
     SyntheticLabeler,
     Target,
 )
+from feedback_types.judgements import Preference, preferred
 from feedback_types.proxy_reward import agreement, export, features, form, offer, program
 from feedback_types.proxy_reward.examples import INVALID, VALID
 from feedback_types.proxy_reward.order import ranks
@@ -150,6 +151,14 @@ class ProxyReward(FeedbackType):
             return sum(w * v for w, v in zip(weights, counted, strict=True)) / 1000
 
         return score
+
+    def preferences(
+        self, answers: Sequence[tuple[int | None, ProxyPayload]], shown: Sequence[int]
+    ) -> Iterator[Preference]:
+        for _target, payload in answers:
+            yield from preferred(
+                {r: -float(rank) for r, rank in zip(payload.pool, payload.ranks, strict=True)}, payload.pool
+            )
 
     def simulate(
         self, screen: Screen, settings: ProxySettings, labeler: SyntheticLabeler, rng: np.random.Generator

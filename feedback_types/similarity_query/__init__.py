@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from feedback_types.base import Attributes, Event, FeedbackType, Key, Screen, SyntheticLabeler, Target
+from feedback_types.judgements import Label
 from feedback_types.similarity_query import agreement, export, form, offer
 from feedback_types.similarity_query.examples import INVALID, VALID
 from feedback_types.similarity_query.schema import SimilarityPayload, SimilaritySettings
@@ -79,6 +80,12 @@ class SimilarityQuery(FeedbackType):
 
     def consensus(self, payloads: Sequence[SimilarityPayload]) -> SimilarityPayload:
         return agreement.consensus(payloads)
+
+    def labels(self, payload: SimilarityPayload, settings: SimilaritySettings) -> Mapping[str, Label]:
+        return {"odd": Label(agreement.place(payload))}
+
+    def label_name(self, label: str) -> str:
+        return _("the odd one out")
 
     def simulate(
         self,

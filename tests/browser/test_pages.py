@@ -16,7 +16,7 @@ from annotation.people.services import create_sign_in_link, invite
 from annotation.webhooks.services import create_webhook
 from tests.browser.scene import dispute, make_scene
 from tests.browser.screenshots import addresses, readme_picture, take_all
-from tests.cast import make_cast, send
+from tests.cast import make_cast, make_labelers, send
 from tests.training_bridge.findings import EVALUATIONS
 from training_bridge.models import Run
 
@@ -30,6 +30,9 @@ def scene(site):
     cast = make_cast()
     campaign = make_scene(cast)
     send(lease_next(labeler=cast.lena, campaign=campaign))
+    (busy,) = make_labelers(campaign, 1)  # so that quality has something to show
+    while assignment := lease_next(labeler=busy, campaign=campaign):
+        send(assignment, seed=assignment.pk)
     return cast, campaign
 
 

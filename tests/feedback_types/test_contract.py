@@ -572,3 +572,31 @@ def test_a_synthetic_labeler_gives_answers_that_pass(
         for name, value in protocol.to_form_data([question], example.screen, answers).items():
             posted.setlist(name, [str(v) for v in value] if isinstance(value, list) else [str(value)])
         assert protocol.read_form([question], example.screen, posted) == answers
+
+
+# --- Statistics ------------------------------------------------------------------------------------------------------
+
+
+@of_types
+def test_labels_are_parts_of_an_answer(feedback_type: FeedbackType) -> None:
+    """Each has a name that people read; the same answer is at no distance, whatever the label; classes say so."""
+    for example in feedback_type.valid:
+        settings, payload = feedback_type.settings(example.settings), feedback_type.load(example.payload)
+        for name, label in feedback_type.labels(payload, settings).items():
+            assert str(feedback_type.label_name(name)).strip()
+            assert label.distance(label.value, label.value) == 0
+            json.dumps(label.value)
+            assert hash(label.value) is not None
+            assert label.is_class == isinstance(label.value, (bool, int, str))
+
+
+@of_types
+def test_preferences_are_about_what_was_shown(feedback_type: FeedbackType) -> None:
+    for example in feedback_type.valid:
+        shown = [response.id for response in example.screen.responses]
+        payload = feedback_type.load(example.payload)
+        found = list(feedback_type.preferences([(example.target, payload)], shown))
+        pairs = [frozenset((p.first, p.second)) for p in found]
+        assert len(set(pairs)) == len(pairs) and all(pair <= set(shown) and len(pair) == 2 for pair in pairs)
+        for p in found:
+            assert p.outcome in (0, 0.5, 1) and shown.index(p.first) < shown.index(p.second)
