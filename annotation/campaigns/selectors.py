@@ -119,16 +119,6 @@ def open_places(campaign: Campaign, labeler: User, at_most: int = 10_000) -> int
         return cursor.fetchone()[0]
 
 
-def answers_per_day(campaign: Campaign, days: int = 30) -> list[tuple[dt.datetime, int]]:
-    """(day in UTC, first answers that came in), oldest first, days without answers left out."""
-    since = timezone.now().astimezone(dt.UTC).replace(hour=0) - dt.timedelta(days=days)
-    found: dict[dt.datetime, int] = {}
-    for hour, work in rollups.work_of_hours(campaign.pk, since):
-        day = hour.astimezone(dt.UTC).replace(hour=0)
-        found[day] = found.get(day, 0) + work.answers
-    return [(day, n) for day, n in found.items() if n]
-
-
 def own_answers_per_day(
     labeler: User, campaigns: Sequence[Campaign], days: int = 30
 ) -> list[tuple[dt.date, int]]:

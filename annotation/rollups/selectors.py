@@ -26,6 +26,9 @@ class Work:
     idle_ms: int = 0
     earned_micros: int = 0
 
+    def __add__(self, other: Work) -> Work:
+        return Work(*(getattr(self, m) + getattr(other, m) for m in WORK))
+
     @property
     def answers(self) -> int:
         return self.counted + self.late

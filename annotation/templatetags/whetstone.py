@@ -9,6 +9,7 @@ from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from annotation.ledger.currencies import MICRO, digits, text
 from annotation.rendering.markdown import render_markdown
@@ -51,6 +52,18 @@ def money(micros: Any, currency: str) -> str:
 def hours(ms: Any) -> str:
     """Milliseconds as hours: 5_400_000 → 1.5."""
     return "–" if ms is None or ms == "" else f"{ms / 3_600_000:,.1f}"
+
+
+@register.filter
+def span(hours: Any) -> str:
+    """Hours as a length of time that one can plan with: 0.4 → 24 min, 30 → 30 h, 100 → 4.2 days."""
+    if hours is None or hours == "":
+        return "–"
+    if hours < 1:
+        return _("%(n)d min") % {"n": max(1, round(hours * 60))}
+    if hours < 48:
+        return _("%(n)d h") % {"n": round(hours)}
+    return _("%(n)s days") % {"n": f"{hours / 24:,.1f}" if hours < 480 else f"{hours / 24:,.0f}"}
 
 
 @register.filter

@@ -6,29 +6,36 @@ POST /campaigns/<slug>/open/      pause/  close/           each says what it wil
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from annotation import access
 from annotation.assignment.models import FlagReason, SkipReason
-from annotation.campaigns import selectors, services
+from annotation.campaigns import dashboard, selectors, services
 from annotation.campaigns.models import Campaign
 from annotation.errors import Refused
 from annotation.ledger.selectors import costs
 from annotation.people.models import Role
+from annotation.quality.stored import worth
 from annotation.rendering import plots
+from annotation.rendering.stacked import stacked
 from annotation.rollups import selectors as rollups
+from annotation.rollups.selectors import Work
 from annotation.views.navigation import STAFF
 from annotation.views.pages import page
 from annotation.webhooks.selectors import switched_off
 
-PACE_HOURS = 24
+HOUR_MS = 3_600_000
+NEEDS = {
+    "hasty": gettext_lazy("much faster than the others"),
+    "skips": gettext_lazy("skips a lot"),
+    "late": gettext_lazy("often late"),
+}
 ACTS = {
     "open": (services.open_campaign, {Campaign.State.DRAFT, Campaign.State.PAUSED, Campaign.State.CLOSED}),
     "pause": (services.pause_campaign, {Campaign.State.OPEN}),
@@ -94,24 +101,41 @@ def tab_context(request: HttpRequest, campaign: Campaign, tab: str) -> dict[str,
 
 
 def overview_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    """Is it on track, what is it worth, who needs help, what will it cost."""
+    tab = tab_context(request, campaign, "overview")
     progress = selectors.campaign_progress(campaign)
-    pace = _pace(campaign)
-    reasons = rollups.reasons(campaign.pk)
     left = max(0, progress.answers_wanted - progress.answers_counted)
-    eta = dt.timedelta(hours=left / pace) if pace and left else None
-    return tab_context(request, campaign, "overview") | {
+    reasons, work = rollups.reasons(campaign.pk), rollups.work_of_labelers(campaign.pk)
+    days = dashboard.days_of(campaign)
+    name = lambda user: user.username if tab["is_admin"] else user.pseudonym(campaign.pk)  # noqa: E731
+    return tab | {
         "progress": progress,
         "left": left,
-        "pace": pace,
-        "eta_days": eta.days if eta else None,
-        "eta_hours": round(eta.total_seconds() / 3600, 1) if eta else None,
+        "forecast": dashboard.when_done(campaign, left),
+        "whole": sum(work.values(), Work()),
         "seconds": selectors.seconds_per_answer(campaign),
         "at_work": selectors.labelers_at_work(campaign),
+        "days": days[::-1],
         "per_day": plots.bars(
-            [(day.strftime("%d %b"), n) for day, n in selectors.answers_per_day(campaign)],
+            [(day.strftime("%d %b"), w.answers) for day, w in days],
             title=_("Answers per day"),
             y_label=_("answers"),
             x_label=_("day"),
+        ),
+        "time_per_day": _time([(day.strftime("%d %b"), w) for day, w in days], _("Hours per day"), _("day")),
+        "time_per_labeler": _time(
+            [(name(user), w) for user, w in dashboard.busiest(work)], _("Hours per labeler"), _("labeler")
+        ),
+        "needs": [
+            {"who": name(n.user), "work": n.work, "why": [NEEDS[w] for w in n.why]}
+            for n in dashboard.in_need(work)
+        ],
+        "worth": (known := worth(campaign)),
+        "agreement_plot": plots.intervals(
+            known.agreement,
+            title=_("Agreement on each question"),
+            x_label=_("Krippendorff's α (1 = always, 0 = by chance)"),
+            reference=0.0,
         ),
         "skips": _reasons(reasons, "skip", SkipReason),
         "flags": _reasons(reasons, "open", FlagReason),
@@ -121,15 +145,16 @@ def overview_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]
     }
 
 
-def _pace(campaign: Campaign) -> float | None:
-    """First answers an hour over the last day, from the first of them on; None before there are ten minutes to go by."""
-    now = timezone.now()
-    hours = rollups.work_of_hours(campaign.pk, now - dt.timedelta(hours=PACE_HOURS - 1))
-    counted = [(hour, work.counted) for hour, work in hours if work.counted]
-    if not counted:
-        return None
-    span = (now - counted[0][0]).total_seconds() / 3600
-    return sum(n for _hour, n in counted) / max(span, 1 / 6)
+def _time(rows: list[tuple[str, Work]], title: str, x_label: str) -> Any:
+    """Active and idle hours, one on the other."""
+    return stacked(
+        [(name, (w.active_ms / HOUR_MS, w.idle_ms / HOUR_MS)) for name, w in rows],
+        [_("active"), _("idle")],
+        title=title,
+        x_label=x_label,
+        y_label=_("hours"),
+        note=_("Idle: between the first look and the answer, without a key or a move for 30 s."),
+    )
 
 
 def _reasons(counts: dict[str, int], kind: str, labels: Any) -> list[tuple[str, int]]:
