@@ -44,9 +44,9 @@ INSERT INTO annotation_prompt (id, campaign_id, messages, language, sha256)
 INSERT INTO annotation_response (id, prompt_id, text, n_codepoints, sha256, source, source_name)
     SELECT k, k, 'Because of ' || k, length('Because of ' || k), encode(sha256(('Because of ' || k)::bytea), 'hex'),
            'import', '' FROM generate_series(1, {n}) k;
-INSERT INTO annotation_item (id, campaign_id, prompt_id, external_id, round_number, priority, overlap, counted, is_gold,
+INSERT INTO annotation_item (id, campaign_id, prompt_id, external_id, round_number, priority, overlap, counted,
                              withdrawn_at)
-    SELECT k, {c}, k, 'q-' || k, 1, 0, 2, CASE WHEN k % 10 < 4 THEN 2 WHEN k % 10 < 6 THEN 1 ELSE 0 END, false,
+    SELECT k, {c}, k, 'q-' || k, 1, 0, 2, CASE WHEN k % 10 < 4 THEN 2 WHEN k % 10 < 6 THEN 1 ELSE 0 END,
            CASE WHEN k % 100000 = 9 THEN now() END
     FROM generate_series(1, {n}) k;
 INSERT INTO annotation_itemresponse (item_id, response_id, position) SELECT k, k, 0 FROM generate_series(1, {n}) k;

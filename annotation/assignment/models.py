@@ -182,3 +182,8 @@ class Flag(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["assignment", "reason"], name="flag_once_per_reason")]
+        indexes = [
+            models.Index(
+                fields=["assignment"], name="flag_open", condition=models.Q(resolved_at__isnull=True)
+            )
+        ]

@@ -57,7 +57,9 @@ class Item(models.Model):
     `gold_answers` is what is expected of an item that is not work: see `annotation/gold/answers.py`.
     """
 
-    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="items")
+    campaign = models.ForeignKey(
+        "annotation.Campaign", on_delete=models.CASCADE, related_name="items", db_index=False
+    )  # `item_in_order` begins with it
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="items")
     responses = models.ManyToManyField(Response, through="annotation.ItemResponse", related_name="items")
     external_id = models.CharField(max_length=200, null=True, blank=True)
@@ -92,6 +94,12 @@ class Item(models.Model):
         ]
         indexes = [
             models.Index(fields=["campaign", "round_number", "id"], name="item_by_round"),
+            models.Index(fields=["campaign", "-id"], name="item_in_order"),
+            models.Index(
+                fields=["campaign", "-id"],
+                name="item_withdrawn",
+                condition=models.Q(withdrawn_at__isnull=False),
+            ),
             models.Index(
                 fields=["campaign", "-id"], name="item_held", condition=models.Q(held_at__isnull=False)
             ),

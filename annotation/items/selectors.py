@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import F, Prefetch, QuerySet
 
 from annotation.campaigns.models import Campaign
 from annotation.items.models import Item, ItemResponse, Purpose
+
+REPORTED = "reported"
+INDEXED = (
+    "withdrawn",
+    "held",
+    "gold",
+    "practice",
+)  # states that few items are in, each with an index of its own
+LOOKED_THROUGH = 50_000
 
 
 def items_of(campaign: Campaign) -> QuerySet[Item]:
@@ -18,6 +29,72 @@ def items_of(campaign: Campaign) -> QuerySet[Item]:
         .select_related("prompt")
         .prefetch_related(Prefetch("itemresponse_set", queryset=links, to_attr="links"))
     )
+
+
+@dataclass(frozen=True)
+class ItemsPage:
+    """`after` continues the list; None at its end. `looked` is set when a page is not full although the list goes on: so
+    many items were looked through, and no more of them are in the state that was asked for."""
+
+    items: list[Item]
+    after: int | None
+    looked: int | None = None
+
+
+def page_of(
+    campaign: Campaign, *, state: str = "", query: str = "", after: int | None = None, size: int = 50
+) -> ItemsPage:
+    """Items, newest first, continued behind an id; as fast at a million as at ten.
+
+    Args:
+        state: one of `item_state`, or "reported": with a report that nobody has looked at.
+        query: an id, of the campaign's own or of the table; exact.
+    An item's state changes with every answer, so no index holds it: a page looks through `LOOKED_THROUGH` items at most.
+    """
+    found = items_of(campaign).order_by("-pk")
+    if query:
+        found = found.filter(pk__in=_named(campaign, query))
+    if after is not None:
+        found = found.filter(pk__lt=after)
+    if state == REPORTED:
+        found = found.filter(pk__in=_reported(campaign, after, size + 1))
+    elif state in INDEXED or query:
+        found = state_filter(found, state) if state else found
+    elif state:
+        return _looked_through(campaign, state_filter(found, state), after, size)
+    rows = list(found[: size + 1])
+    return ItemsPage(rows[:size], rows[size - 1].pk if len(rows) > size else None)
+
+
+def _looked_through(campaign: Campaign, found: QuerySet[Item], after: int | None, size: int) -> ItemsPage:
+    window = Item.objects.filter(campaign=campaign).order_by("-pk")
+    if after is not None:
+        window = window.filter(pk__lt=after)
+    ends = list(window.values_list("pk", flat=True)[LOOKED_THROUGH - 1 : LOOKED_THROUGH + 1])
+    last = ends[0] if len(ends) == 2 else None
+    rows = list((found if last is None else found.filter(pk__gte=last))[: size + 1])
+    if len(rows) > size:
+        return ItemsPage(rows[:size], rows[size - 1].pk)
+    return ItemsPage(rows, last, None if last is None else LOOKED_THROUGH)
+
+
+def _named(campaign: Campaign, query: str) -> list[int]:
+    named = list(Item.objects.filter(campaign=campaign, external_id=query).values_list("pk", flat=True))
+    return [*named, int(query)] if query.isascii() and query.isdigit() and len(query) < 19 else named
+
+
+def _reported(campaign: Campaign, after: int | None, size: int) -> list[int]:
+    # From the open reports, which are few, to their items; the planner alone would walk through all assignments.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH open AS MATERIALIZED (SELECT assignment_id FROM annotation_flag WHERE resolved_at IS NULL)
+            SELECT DISTINCT a.item_id FROM open JOIN annotation_assignment a ON a.id = open.assignment_id
+            WHERE a.campaign_id = %(c)s AND a.item_id < %(after)s ORDER BY a.item_id DESC LIMIT %(size)s
+            """,
+            {"c": campaign.pk, "after": 2**63 - 1 if after is None else after, "size": size},
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def item_state(item: Item) -> str:

@@ -85,8 +85,8 @@ def costs(campaign: Campaign) -> Costs:
         committed=now.committed,
         paid=-(paid or 0),
         budget=campaign.budget_micros,
-        accepted=n["counted"],
-        left=max(0, n["wanted"] - n["counted"]),
+        accepted=n["answers"],
+        left=max(0, n["wanted"] - n["answers"]),
         price=now.price,
     )
 

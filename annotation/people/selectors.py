@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from annotation.campaigns.models import Campaign
 from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, PausedBy, Role, User
 
 
-def members(campaign: Campaign) -> QuerySet[Membership]:
-    """Everybody with a role, suspended ones too."""
-    return (
-        Membership.objects.filter(campaign=campaign).select_related("user").order_by("role", "user__username")
-    )
+def members(
+    campaign: Campaign, role: str, *, prefix: str = "", after: str = "", size: int = 50
+) -> tuple[list[Membership], str]:
+    """A page of those who hold a role, suspended ones too, by name; and the name that continues it ("": that is all).
+
+    Args: prefix: only names that begin with it. after: only names behind it.
+    """
+    found = Membership.objects.filter(campaign=campaign, role=role).select_related("user")
+    if prefix:
+        found = found.filter(user__username__startswith=prefix)
+    if after:
+        found = found.filter(user__username__gt=after)
+    rows = list(found.order_by("user__username")[: size + 1])
+    return rows[:size], rows[size - 1].user.username if len(rows) > size else ""
+
+
+def members_by_role(campaign: Campaign) -> dict[str, int]:
+    """How many hold each role, suspended ones too."""
+    counts = Membership.objects.filter(campaign=campaign).values_list("role").annotate(n=Count("pk"))
+    return dict(counts.order_by())
 
 
 def is_labeler(user: User, campaign: Campaign) -> bool:

@@ -84,6 +84,9 @@ class LabelerDay(_Work):
     labeler_id = models.BigIntegerField()
     day = models.DateField()
 
+    class Meta:
+        indexes = [models.Index(fields=["labeler_id", "day"], name="labelerday_own")]
+
 
 class ReasonTally(models.Model):
     """How often something was skipped or reported for a reason: "skip:unclear", "flag:broken", "open:broken"."""

@@ -83,16 +83,17 @@ def work_of_labelers(campaign_id: int) -> dict[int, Work]:
     }
 
 
-def own_days(labeler_id: int, campaign_id: int, since: dt.date | None = None) -> list[tuple[dt.date, Work]]:
-    """(day in UTC, one labeler's work on it), oldest first, from a day on or from the beginning."""
+def own_days(
+    labeler_id: int, campaign_id: int | None = None, since: dt.date | None = None
+) -> list[tuple[dt.date, Work]]:
+    """(day in UTC, one labeler's work on it, in one campaign or in all), oldest first, from a day on or from the first."""
+    where = "labeler_id = %(l)s" + (" AND campaign_id = %(c)s" if campaign_id is not None else "")
     return [
         (day, Work(*(int(n) for n in sums)))
         for day, *sums in _rows(
-            f"SELECT day, {_sums(WORK)} FROM (SELECT day, {_columns} FROM annotation_labelerday"
-            "   WHERE campaign_id = %(c)s AND labeler_id = %(l)s"
+            f"SELECT day, {_sums(WORK)} FROM (SELECT day, {_columns} FROM annotation_labelerday WHERE {where}"
             f" UNION ALL SELECT (at AT TIME ZONE 'UTC')::date, {_columns} FROM annotation_tallychange"
-            "   WHERE campaign_id = %(c)s AND labeler_id = %(l)s) t"
-            " WHERE day >= %(since)s GROUP BY day ORDER BY day",
+            f"   WHERE {where}) t WHERE day >= %(since)s GROUP BY day ORDER BY day",
             c=campaign_id,
             l=labeler_id,
             since=since or dt.date.min,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
+from annotation.assignment.models import LabelerCursor
 from annotation.assignment.selectors import protocol, questions_for, screen_for
 from annotation.campaigns.models import Campaign
 from annotation.people.models import User
@@ -26,12 +28,24 @@ def with_feedback(submissions: QuerySet[Submission]) -> QuerySet[Submission]:
     return submissions.prefetch_related(Prefetch("feedback", queryset=Feedback.objects.order_by("id")))
 
 
-def own_latest(labeler: User, campaign: Campaign | None = None) -> QuerySet[Submission]:
-    """The labeler's own answers, latest first."""
-    mine = Submission.objects.filter(labeler=labeler, superseded_by=None)
-    if campaign is not None:
-        mine = mine.filter(campaign=campaign)
-    return mine.select_related("campaign", "item__prompt").order_by("-submitted_at")
+def own_page(
+    labeler: User, *, before: dt.datetime | None = None, size: int = 20
+) -> tuple[list[Submission], dt.datetime | None]:
+    """A page of the labeler's own answers in their latest revision, latest first, and the moment before which the list
+    goes on (None: that is all). It takes the latest of each of their campaigns, so what lies behind them costs nothing."""
+    ids: list[tuple[Any, Any]] = []
+    theirs = LabelerCursor.objects.filter(labeler_id=labeler.pk)
+    for campaign_id in theirs.values_list("campaign_id", flat=True):
+        mine = Submission.objects.filter(labeler=labeler, campaign_id=campaign_id, superseded_by=None)
+        if before is not None:
+            mine = mine.filter(submitted_at__lt=before)
+        ids += mine.order_by("-submitted_at").values_list("submitted_at", "pk")[: size + 1]
+    latest_first = sorted(ids, reverse=True)[: size + 1]
+    shown = latest_first[:size]
+    rows = Submission.objects.select_related("campaign", "item__prompt", "assignment__item__prompt").in_bulk(
+        [pk for _at, pk in shown]
+    )
+    return [rows[pk] for _at, pk in shown], shown[-1][0] if len(latest_first) > size else None
 
 
 def answers_of(submission: Submission) -> list[Answer]:

@@ -6,8 +6,6 @@ import datetime as dt
 from typing import Any
 
 from django.conf import settings
-from django.core.paginator import Paginator
-from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -24,8 +22,8 @@ from annotation.people.models import Role
 from annotation.people.selectors import words_for
 from annotation.quality.selectors import own_score
 from annotation.rendering import plots
-from annotation.submissions.models import Submission
-from annotation.submissions.selectors import own_latest, summaries_of
+from annotation.rollups.selectors import own_days
+from annotation.submissions.selectors import own_page, summaries_of
 from annotation.views.navigation import STAFF
 from annotation.views.pages import page
 
@@ -68,15 +66,14 @@ def home(request: HttpRequest) -> HttpResponse:
 def my_work(request: HttpRequest) -> HttpResponse:
     """How am I doing: today, this week, for each campaign; my answers, which I may still change."""
     user = _user(request)
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    week = midnight - dt.timedelta(days=midnight.weekday())
-    mine = Submission.objects.filter(labeler=user)
-    totals = mine.filter(revision=0).aggregate(
-        today=Count("pk", filter=Q(submitted_at__gte=midnight)),
-        week=Count("pk", filter=Q(submitted_at__gte=week)),
-        total=Count("pk"),
-    )
-    active_ms = mine.filter(submitted_at__gte=midnight).values_list("active_ms", flat=True)
+    today = timezone.now().astimezone(dt.UTC).date()
+    week = today - dt.timedelta(days=today.weekday())
+    days = own_days(user.pk)
+    totals = {
+        "today": sum(work.answers for day, work in days if day >= today),
+        "week": sum(work.answers for day, work in days if day >= week),
+        "total": sum(work.answers for _day, work in days),
+    }
     campaigns: list[dict[str, Any]] = [
         {
             "campaign": campaign,
@@ -90,12 +87,10 @@ def my_work(request: HttpRequest) -> HttpResponse:
         }
         for campaign in access.campaigns_for(user, Role.LABELER).order_by("name")
     ]
-    answers = Paginator(own_latest(user).select_related("assignment__item__prompt"), ANSWERS_ON_A_PAGE)
-    shown = answers.get_page(request.GET.get("page"))
+    answers, before = own_page(user, before=_moment(request.GET.get("before", "")), size=ANSWERS_ON_A_PAGE)
     open_to = {row["campaign"].pk for row in campaigns if row["campaign"].state != Campaign.State.CLOSED}
     rows = [
-        {"submission": s, "lines": summaries_of(s), "may_change": s.campaign_id in open_to}
-        for s in shown.object_list
+        {"submission": s, "lines": summaries_of(s), "may_change": s.campaign_id in open_to} for s in answers
     ]
     context = {
         "totals": totals,
@@ -111,13 +106,13 @@ def my_work(request: HttpRequest) -> HttpResponse:
         if totals["total"]
         else "",
         "shows_scores": any(row["score"] for row in campaigns),
-        "active_minutes_today": sum(ms or 0 for ms in active_ms) / 60_000,
+        "active_minutes_today": sum(work.active_ms for day, work in days if day >= today) / 60_000,
         "campaigns": campaigns,
         "is_paid": any(row["balance"] for row in campaigns),
         "has_errors": any(row["errors"] for row in campaigns),
         "rows": rows,
-        "shown": shown,
         "words": words_for(user),
+        "before": before.isoformat() if before else "",
     }
     return render(request, "my_work.html", context)
 
@@ -144,6 +139,15 @@ def preferences(request: HttpRequest) -> HttpResponse:
     if language in dict(settings.LANGUAGES) and check_for_language(language):
         response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, **options)
     return response
+
+
+def _moment(text: str) -> dt.datetime | None:
+    """Where a list goes on; None for anything that did not come from it."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None and moment.year > 1 else None
 
 
 def _user(request: HttpRequest) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -20,7 +19,7 @@ from annotation.assignment.services import change_item_overlap, resolve_flag
 from annotation.errors import NotFound, Refused
 from annotation.items.jsonl import Readable
 from annotation.items.models import Item
-from annotation.items.selectors import item_state, items_of, state_filter
+from annotation.items.selectors import REPORTED, item_state, items_of, page_of
 from annotation.items.services import import_items
 from annotation.rendering.markdown import render_markdown
 from annotation.submissions.models import Submission
@@ -41,7 +40,6 @@ STATES = {
     "practice": pgettext_lazy("state of an item", "practice"),
     "withdrawn": gettext_lazy("withdrawn"),
 }
-REPORTED = "reported"  # with a report that nobody has looked at
 TONES = {
     "waiting": "none",
     "begun": "info",
@@ -62,25 +60,20 @@ def items(request: HttpRequest, slug: str) -> HttpResponse:
         request.GET.get("q", "").strip(),
         request.GET.get("after", ""),
     )
-    found = items_of(campaign).order_by("-pk")
-    if state in STATES:
-        found = state_filter(found, state)
-    elif state == REPORTED:
-        reports = Flag.objects.filter(assignment__campaign=campaign, resolved_at=None)
-        found = found.filter(pk__in=reports.values("assignment__item"))
-    if query and "\x00" not in query:
-        by_id = Q(pk=int(query)) if query.isascii() and query.isdigit() and len(query) < 19 else Q()
-        found = found.filter(Q(external_id=query) | by_id)
-    if after.isascii() and after.isdigit() and len(after) < 19:
-        found = found.filter(pk__lt=int(after))
-    rows = list(found[: ITEMS_ON_A_PAGE + 1])
-    shown = rows[:ITEMS_ON_A_PAGE]
+    shown = page_of(
+        campaign,
+        state=state if state in (*STATES, REPORTED) else "",
+        query="" if "\x00" in query else query,
+        after=int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None,
+        size=ITEMS_ON_A_PAGE,
+    )
     context = tab_context(request, campaign, "items") | {
-        "rows": [_row(item) for item in shown],
+        "rows": [_row(item) for item in shown.items],
+        "looked": shown.looked,
         "states": [*STATES.items(), (REPORTED, _("reported"))],
         "state": state,
         "query": query,
-        "after": shown[-1].pk if len(rows) > ITEMS_ON_A_PAGE else None,
+        "after": shown.after,
     }
     return render(request, "campaigns/items.html", context)
 

@@ -96,7 +96,7 @@ def people(request: HttpRequest, slug: str) -> HttpResponse:
         | {
             "form": form,
             "link": link,
-            "groups": _groups(campaign),
+            **_groups(request, campaign),
             "invitations": [
                 (invitation, *INVITATION_STATES[invitation.state])  # type: ignore[attr-defined]
                 for invitation in selectors.invitations(campaign)[:INVITATIONS_SHOWN]
@@ -183,12 +183,25 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     return redirect("tokens")
 
 
-def _groups(campaign: Any) -> list[tuple[str, list[Membership]]]:
-    """(role in words, members), in the order of the roles."""
-    by_role: dict[str, list[Membership]] = {role: [] for role in Role.values}
-    for membership in selectors.members(campaign):
-        by_role[membership.role].append(membership)
-    return [(str(Role(role).label), members) for role, members in by_role.items()]
+def _groups(request: HttpRequest, campaign: Any) -> dict[str, Any]:
+    """Members by role: a page of each, or, continued behind a name, a page of one."""
+    asked = {name: request.GET.get(name, "")[:150].replace("\x00", "") for name in ("role", "after", "name")}
+    roles = [asked["role"]] if asked["role"] in Role.values else Role.values
+    counts = selectors.members_by_role(campaign)
+    groups = []
+    for role in roles:
+        rows, after = selectors.members(campaign, role, prefix=asked["name"], after=asked["after"])
+        groups.append(
+            {
+                "role": role,
+                "label": Role(role).label,
+                "members": rows,
+                "count": counts.get(role, 0),
+                "after": after,
+            }
+        )
+    is_part = bool(asked["name"] or asked["after"] or len(roles) == 1)
+    return {"groups": groups, "name": asked["name"], "is_part": is_part}
 
 
 def _user(request: HttpRequest) -> Any:
