@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotation', '0015_gold'),
+        ('annotation', '0018_quality_reports'),
     ]
 
     operations = [
