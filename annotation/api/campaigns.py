@@ -188,7 +188,7 @@ class ProtocolVersions(ApiView):
     @extend_schema(
         operation_id="protocol_publish",
         request=schemas.Protocol,
-        responses={201: schemas.Protocol},
+        responses={201: schemas.Published},
         tags=["campaigns"],
     )
     def post(self, request: Request, slug: str) -> Response:
@@ -201,7 +201,11 @@ class ProtocolVersions(ApiView):
             questions=data["questions"],
             version=_version(request, data),
         )
-        return Response(describe.protocol_version(Protocol.objects.get(pk=published.pk)), status=201)
+        return Response(
+            describe.protocol_version(Protocol.objects.get(pk=published.pk))
+            | {"retired": [r.dump() for r in published.retired]},
+            status=201,
+        )
 
 
 class Progress(ApiView):

@@ -156,6 +156,13 @@ class Protocol(s.Serializer):
     created_at = s.DateTimeField(read_only=True)
 
 
+class Published(Protocol):
+    retired = s.ListField(
+        child=s.DictField(),
+        help_text="What is no longer offered though it was answered: question, setting, values, answers. Kept and marked.",
+    )
+
+
 class ItemResponse(s.Serializer):
     id = s.IntegerField()
     text = s.CharField()

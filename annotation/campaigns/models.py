@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -172,6 +175,8 @@ class Protocol(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="protocol_number_once")]
+
+    retired: Sequence[Any] = ()  # what publishing it took away though it was answered (`retired.py`)
 
     @cached_property
     def questions(self) -> tuple[Question, ...]:

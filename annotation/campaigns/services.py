@@ -14,6 +14,7 @@ from annotation.assignment import strategies
 from annotation.assignment.models import Lane
 from annotation.assignment.services import change_overlap, want_order
 from annotation.campaigns.models import Campaign, DataLicense, Guidelines, LegalBasis, Protocol
+from annotation.campaigns.retired import retired
 from annotation.errors import Conflict, Invalid, Stale
 from annotation.items.models import Item
 from annotation.ledger.budget import account
@@ -135,54 +136,24 @@ def change_campaign(*, actor: User, campaign: Campaign, version: int, changes: M
     campaign = _lock(campaign)
     if version != campaign.version:
         raise _stale(campaign, version, values)
-    before = {name: getattr(campaign, name) for name in values}
-    changed = {name: value for name, value in values.items() if value != before[name]}
-    if not changed:
-        return campaign
-    _check_extra(campaign, changed)
-    _check_control(
-        changed.get("strategy", campaign.strategy), changed.get("control_share", campaign.control_share)
-    )
-    if "skills" in changed:
-        _check_unused(campaign, set(campaign.skills) - set(changed["skills"]))
-    if "overlap" in changed:
-        change_overlap(campaign=campaign, overlap=changed["overlap"])
-    for name, value in changed.items():
-        setattr(campaign, name, value)
-    campaign.version += 1
-    campaign.save(update_fields=[*changed, "version"])
-    if {"strategy", "control_share"} & changed.keys():
-        want_order(campaign=campaign)
-    record_audit(
-        actor=actor,
-        campaign=campaign,
-        action="campaign.change",
-        target=campaign.slug,
-        before={name: before[name] for name in changed},
-        after=changed,
-    )
-    return campaign
+    return _change(actor, campaign, values)
 
 
 @in_transaction
 def save_settings(
     *, actor: User, campaign: Campaign, version: int, changes: Mapping[str, Any], markdown: str
 ) -> Campaign:
-    """The settings page: changes and guidelines together or not at all; each leaves its audit row if it changed.
+    """The settings page: changes and guidelines together or not at all, in one row of the history.
 
     Raises as `change_campaign`; Stale also when only the guidelines were changed by somebody else.
     """
     current = _lock(campaign)
     told = current.guidelines.markdown if current.guidelines else ""
+    values = _clean(changes)
     if version != current.version:
-        stale = _stale(current, version, changes)
-        if markdown != told:
-            stale.extra["diff"]["guidelines"] = {"yours": markdown, "now": told}
-        raise stale
-    saved = change_campaign(actor=actor, campaign=campaign, version=version, changes=changes)
-    if markdown != told:
-        publish_guidelines(actor=actor, campaign=saved, markdown=markdown)
-    return saved
+        raise _stale(current, version, {**values, "guidelines": markdown})
+    guidelines = _new_guidelines(actor, current, markdown) if markdown != told else None
+    return _change(actor, current, values, guidelines)
 
 
 @in_transaction
@@ -192,7 +163,7 @@ def publish_guidelines(
     """A new version of the guidelines; leases that are out keep the one they were given under."""
     campaign = _lock(campaign)
     if version is not None and version != campaign.version:
-        raise _stale(campaign, version, {})
+        raise _stale(campaign, version, {"guidelines": markdown})
     before = campaign.guidelines
     guidelines = _new_guidelines(actor, campaign, markdown)
     campaign.guidelines = guidelines
@@ -215,14 +186,17 @@ def publish_protocol(
 ) -> Protocol:
     """A new version of the questions; leases that are out keep the one they were given under.
 
+    What it no longer offers though it was answered stays with its answers, marked (`campaigns/retired.py`).
+
     Args: questions: JSON as in `feedback_types/protocol.py`.
     Raises Invalid naming question and setting; Conflict `items_do_not_fit` when items have too few or too many responses.
     """
     campaign = _lock(campaign)
     if version is not None and version != campaign.version:
-        raise _stale(campaign, version, {})
+        raise _stale(campaign, version, {"questions": questions})
     before = campaign.protocol
     protocol = _new_protocol(actor, campaign, questions)
+    gone = retired(campaign, before.questions, protocol.questions) if before else []
     campaign.protocol = protocol
     campaign.version += 1
     campaign.save(update_fields=["protocol", "version"])
@@ -232,8 +206,10 @@ def publish_protocol(
         action="protocol.publish",
         target=f"protocol:{protocol.number}",
         before={"number": before.number, "questions": before.questions_json} if before else None,
-        after={"number": protocol.number, "questions": protocol.questions_json},
+        after={"number": protocol.number, "questions": protocol.questions_json}
+        | ({"retired": [r.dump() for r in gone]} if gone else {}),
     )
+    protocol.retired = gone
     return protocol
 
 
@@ -310,12 +286,58 @@ def _move(actor: User, campaign: Campaign, to: Campaign.State, allowed: set[str]
     return campaign
 
 
+def _change(
+    actor: User, campaign: Campaign, values: Mapping[str, Any], guidelines: Guidelines | None = None
+) -> Campaign:
+    """Saves what differs, in one row of the history; the campaign is locked."""
+    before = {name: getattr(campaign, name) for name in values}
+    changed = {name: value for name, value in values.items() if value != before[name]}
+    if not changed and guidelines is None:
+        return campaign
+    _check_extra(campaign, changed)
+    _check_control(
+        changed.get("strategy", campaign.strategy), changed.get("control_share", campaign.control_share)
+    )
+    if "skills" in changed:
+        _check_unused(campaign, set(campaign.skills) - set(changed["skills"]))
+    if "overlap" in changed:
+        change_overlap(campaign=campaign, overlap=changed["overlap"])
+    then, now = {name: before[name] for name in changed}, dict(changed)
+    for name, value in changed.items():
+        setattr(campaign, name, value)
+    if guidelines is not None:
+        then |= {"guidelines": campaign.guidelines.number if campaign.guidelines else None}
+        now |= {"guidelines": guidelines.number}
+        campaign.guidelines = guidelines
+        changed["guidelines"] = guidelines
+    campaign.version += 1
+    campaign.save(update_fields=[*changed, "version"])
+    if {"strategy", "control_share"} & changed.keys():
+        want_order(campaign=campaign)
+    only_guidelines = set(changed) == {"guidelines"}
+    record_audit(
+        actor=actor,
+        campaign=campaign,
+        action="guidelines.publish" if only_guidelines else "campaign.change",
+        target=f"guidelines:{now['guidelines']}" if only_guidelines else campaign.slug,
+        before=then,
+        after=now,
+    )
+    return campaign
+
+
+def _now(campaign: Campaign, name: str) -> Any:
+    """What holds now of what an admin wanted to change."""
+    if name == "guidelines":
+        return campaign.guidelines.markdown if campaign.guidelines else ""
+    if name == "questions":
+        return campaign.protocol.questions_json if campaign.protocol else []
+    return getattr(campaign, name)
+
+
 def _stale(campaign: Campaign, version: int, values: Mapping[str, Any]) -> Stale:
-    diff = {
-        name: {"yours": value, "now": getattr(campaign, name)}
-        for name, value in values.items()
-        if value != getattr(campaign, name)
-    }
+    now = {name: _now(campaign, name) for name in values}
+    diff = {name: {"yours": value, "now": now[name]} for name, value in values.items() if value != now[name]}
     return Stale(
         _("Somebody else changed the campaign while you did. Look at the difference and save again."),
         extra={"diff": diff, "version": campaign.version, "your_version": version},

@@ -72,6 +72,16 @@ def lookup(mapping: Any, key: Any) -> Any:
     return mapping.get(key, "") if hasattr(mapping, "get") else ""
 
 
+@register.filter
+def in_words(value: Any) -> str:
+    """A value of a setting as people read it: yes and no, a dash for nothing, a list by commas."""
+    if value is None or value == "" or value == []:
+        return "–"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 @register.simple_tag
 def source_of(text: str) -> SafeString:
     """The exact text of a response for scripts, as inert JSON."""

@@ -9,6 +9,7 @@ GET/POST /campaigns/<slug>/settings/         overlap, lease, guidelines; refuses
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,8 +25,11 @@ from annotation import access
 from annotation.assignment import strategies
 from annotation.campaigns import services
 from annotation.campaigns.models import Campaign, DataLicense, LegalBasis
+from annotation.campaigns.retired import Retired, retired
 from annotation.errors import Refused, Stale
 from annotation.people import selectors as people_selectors
+from annotation.rendering.changes import Change, changes
+from annotation.views import conflicts
 from annotation.views.assets import bundle_urls
 from annotation.views.campaigns import tab_context
 from annotation.views.contexts import screen_context
@@ -52,6 +56,9 @@ class NewCampaignForm(forms.Form):
 
 class SettingsPageForm(ControlFields):
     version = forms.IntegerField(widget=forms.HiddenInput)
+    base = forms.CharField(
+        required=False, strip=False, widget=forms.HiddenInput
+    )  # what the fields held at first
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
     overlap = forms.IntegerField(
         label=gettext_lazy("Overlap"), help_text=gettext_lazy("How many people answer each item."),
@@ -169,76 +176,94 @@ def questions(request: HttpRequest, slug: str) -> HttpResponse:
         return render(
             request, "label/preview.html", {**context, "campaign": campaign, "assets": bundle_urls()}
         )
-    if act == "save" and asked and all(d.form.is_valid() for d in drafts):
+    theirs: list[Change] = []
+    gone: list[Retired] = []
+    is_stale = False
+    if act in ("save", "confirm") and asked and all(d.form.is_valid() for d in drafts):
         try:
-            version = request.POST.get("version", "")
-            services.publish_protocol(
-                actor=_user(request), campaign=campaign, questions=dump_protocol(asked),
-                version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None,
-            )  # fmt: skip
+            if act == "save" and campaign.protocol:
+                gone = retired(campaign, campaign.protocol.questions, asked)
+            if not gone:
+                services.publish_protocol(
+                    actor=_user(request), campaign=campaign, questions=dump_protocol(asked),
+                    version=_seen(request, campaign),
+                )  # fmt: skip
         except Stale as stale:
-            errors = [stale.message]
+            is_stale = True
+            campaign = access.campaign_for_admin(request.user, slug)
+            theirs = list(changes(stale.extra["diff"].get("questions", {}).get("now"), dump_protocol(asked)))
         except Refused as refused:
             errors = [refused.message, *[e for es in refused.fields.values() for e in es]]
         else:
-            messages.success(request, _("The questions are saved."))
-            return redirect(
-                "campaign_items" if campaign.state == Campaign.State.DRAFT else "campaign_settings", slug
-            )
+            if not gone:
+                messages.success(request, _("The questions are saved."))
+                return redirect(
+                    "campaign_items" if campaign.state == Campaign.State.DRAFT else "campaign_settings", slug
+                )
     context = tab_context(request, campaign, "settings") | {
         "step": 2,
         "drafts": drafts,
         "errors": errors,
+        "is_stale": is_stale,
+        "theirs": theirs,
+        "saved": conflicts.last_change(campaign) if is_stale else None,
+        "gone": gone,
         "types": registry.all_types(),
         "is_full": len(drafts) >= MAX_QUESTIONS,
         "assets": bundle_urls(),
         **(screen_context(asked, sample(campaign, asked)) if asked else {"item": None}),
     }
     template = "campaigns/_preview.html" if "preview" in request.GET else "campaigns/questions.html"
-    return render(request, template, context, status=422 if act == "save" else 200)
+    status = 412 if is_stale else 409 if gone else 422 if act in ("save", "confirm") else 200
+    return render(request, template, context, status=status)
 
 
 @page(methods=["GET", "HEAD", "POST"])
 def change(request: HttpRequest, slug: str) -> HttpResponse:
     """Settings of a campaign. Saved by somebody else meanwhile: a 412 that shows both, and nothing is overwritten."""
     campaign = access.campaign_for_admin(request.user, slug)
-    markdown = campaign.guidelines.markdown if campaign.guidelines else ""
-    initial = {
-        "version": campaign.version, "name": campaign.name, "overlap": campaign.overlap, "lease_s": campaign.lease_s,
-        "guidelines": markdown, "data_license": campaign.data_license, "legal_basis": campaign.legal_basis,
-        "hold_after": campaign.hold_after, "shows_scores": campaign.shows_scores,
-        "extra_below": campaign.extra_below, "extra_up_to": campaign.extra_up_to,
-        "error_categories": "\n".join(campaign.error_categories), "shows_errors": campaign.shows_errors,
-        **{name: getattr(campaign, name) for name in services.CONTROL},
-        "strategy": campaign.strategy, "control_share": campaign.control_share, "skills": ", ".join(campaign.skills),
-    }  # fmt: skip
-    form = SettingsPageForm(request.POST or None, initial=initial)
+    saved = _saved(campaign)
+    initial = {**saved, "version": campaign.version, "base": json.dumps(saved)}
+    form = SettingsPageForm(request.POST or None, initial=_as_typed(initial))
     status = 200
-    diff: Mapping[str, Any] = {}
+    conflict: list[conflicts.Row] = []
     if request.method == "POST":
         status = 422
         if form.is_valid():
             unsaid = [name for name in ("strategy", "control_share") if form.cleaned_data[name] in ("", None)]
             values = {name: value for name, value in form.cleaned_data.items() if name not in unsaid}
-            told, version = values.pop("guidelines").replace("\r\n", "\n"), values.pop("version")
+            version, _base = values.pop("version"), values.pop("base")
+            values["guidelines"] = values["guidelines"].replace("\r\n", "\n")
+            values = conflicts.chosen(values, request.POST)
+            told = values["guidelines"]
             try:
                 services.save_settings(
-                    actor=_user(request), campaign=campaign, version=version, changes=values, markdown=told
-                )
+                    actor=_user(request), campaign=campaign, version=version, markdown=told,
+                    changes={name: value for name, value in values.items() if name != "guidelines"},
+                )  # fmt: skip
                 messages.success(request, _("Saved."))
                 return redirect("campaign_settings", slug)
             except Stale as stale:
-                status, diff = stale.status, stale.extra["diff"]
-                form.add_error(None, stale.message)
-                again = request.POST.copy()
-                again["version"] = stale.extra["version"]
-                form.data = again
+                status = stale.status
+                campaign = access.campaign_for_admin(request.user, slug)
+                saved = _saved(campaign)
+                conflict = conflicts.compare(conflicts.base_of(request.POST), saved, values)
+                # What only the others changed is theirs, so that saving again does not undo it.
+                merged = {
+                    **saved,
+                    **values,
+                    **{row.name: row.theirs for row in conflict if row.keeps == "theirs"},
+                }
+                merged |= {"version": campaign.version, "base": json.dumps(saved)}
+                form = SettingsPageForm(initial=_as_typed(merged))
             except Refused as refused:
                 status = refused.status
                 _add(form, refused)
     context = tab_context(request, campaign, "settings") | {
         "form": form,
-        "diff": [{"field": name, **values} for name, values in diff.items()],
+        "conflict": conflict,
+        "saved": conflicts.last_change(campaign) if conflict else None,
+        "labels": {name: field.label for name, field in SettingsPageForm.base_fields.items()},
         "versions": campaign.guidelines_versions.select_related("created_by").order_by("-number")[:20],
         "questions": campaign.protocol.questions if campaign.protocol else (),
         "protocol": campaign.protocol,
@@ -260,6 +285,29 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
         "after": rows[AUDIT_ON_A_PAGE - 1].pk if len(rows) > AUDIT_ON_A_PAGE else None,
     }
     return render(request, "campaigns/audit.html", context)
+
+
+def _seen(request: HttpRequest, campaign: Campaign) -> int | None:
+    """The version that the admin saw; the one of now if the questions are still those, whatever else was changed."""
+    version, number = (
+        int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+        for text in (request.POST.get("version", ""), request.POST.get("protocol", ""))
+    )
+    is_same = campaign.protocol is not None and number == campaign.protocol.number
+    return campaign.version if is_same else version
+
+
+def _saved(campaign: Campaign) -> dict[str, Any]:
+    """What the fields of the settings page hold now, as the services read them."""
+    names = [name for name in SettingsPageForm.base_fields if name in services.CHANGEABLE]
+    told = campaign.guidelines.markdown if campaign.guidelines else ""
+    return {**{name: getattr(campaign, name) for name in names}, "guidelines": told}
+
+
+def _as_typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as a form shows it: skills with commas between them, kinds of error a line each."""
+    between = {"skills": ", "}
+    return {name: between.get(name, "\n").join(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
 def _add(form: forms.Form, refused: Refused) -> None:

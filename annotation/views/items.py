@@ -101,6 +101,7 @@ def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
                 for n, response_id in enumerate(s.assignment.response_order)
             ),
             "active_s": None if s.active_ms is None else s.active_ms / 1000,
+            "is_old": campaign.protocol is not None and s.protocol_version != campaign.protocol.number,
             "is_superseded": hasattr(s, "superseded_by"),
         }
         for s in submissions.select_related("superseded_by")
