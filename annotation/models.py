@@ -11,7 +11,7 @@ from annotation.assignment.models import (
     Skip,
     Slot,
 )
-from annotation.campaigns.models import Campaign, Guidelines, Protocol
+from annotation.campaigns.models import Campaign, Guidelines, GuidelinesAcknowledged, Protocol
 from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.endpoints.models import Endpoint
 from annotation.generation.models import Candidates, Generation, Live
@@ -60,6 +60,7 @@ __all__ = [
     "Generation",
     "GoldScore",
     "Guidelines",
+    "GuidelinesAcknowledged",
     "Invitation",
     "Item",
     "ItemResponse",

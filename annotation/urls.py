@@ -143,6 +143,7 @@ urlpatterns = [
     # Labeling
     path("campaigns/<slug:slug>/guidelines/", label.guidelines_page, name="guidelines"),
     path("campaigns/<slug:slug>/label/", label.label, name="label"),
+    path("campaigns/<slug:slug>/label/acknowledge/", label.acknowledge, name="label_acknowledge"),
     path("campaigns/<slug:slug>/label/next/", label.next_item, name="label_next"),
     path("campaigns/<slug:slug>/label/token/", label.token, name="label_token"),
     path("campaigns/<slug:slug>/label/undo/", label.undo, name="label_undo"),

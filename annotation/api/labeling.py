@@ -14,8 +14,10 @@ from annotation.api import describe, schemas
 from annotation.api.base import ApiView, person
 from annotation.assignment import services
 from annotation.assignment.models import Assignment
-from annotation.assignment.selectors import questions_for, screen_for
+from annotation.assignment.selectors import questions_for, screen_for, unread_guidelines
+from annotation.campaigns.models import Campaign
 from annotation.errors import Invalid
+from annotation.people.models import User
 from annotation.submissions.selectors import answers_of
 from annotation.submissions.services import reopen_last, submit
 from feedback_types.protocol import read_json
@@ -35,8 +37,24 @@ class Next(_LabelView):
         campaign = access.campaign_for_labeler(request.user, slug)
         beyond = _ids(self.body(request, "beyond").get("beyond", []))
         assignment = services.lease_next(labeler=person(request), campaign=campaign, beyond=beyond)
-        reason = "" if assignment else "empty" if campaign.is_open else campaign.state
+        reason = "" if assignment else _why_none(person(request), campaign)
         return Response({"assignment": assignment and describe.assignment(assignment), "reason": reason})
+
+
+class Acknowledge(_LabelView):
+    @extend_schema(
+        operation_id="guidelines_acknowledge",
+        request=schemas.Acknowledge,
+        responses=schemas.Acknowledged,
+        tags=["labeling"],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """You have read the guidelines of this number; `next` gives new items again. 409 when they changed once more."""
+        campaign = access.campaign_for_labeler(request.user, slug)
+        number = self.body(request, required=["number"])["number"]
+        done = services.acknowledge_guidelines(labeler=person(request), campaign=campaign, number=number)
+        done.refresh_from_db()
+        return Response({"number": done.guidelines.number, "at": describe.time(done.at)})
 
 
 class OneAssignment(_LabelView):
@@ -165,6 +183,12 @@ class Undo(_LabelView):
                 "answers": describe.answers(answers_of(last)),
             }
         )
+
+
+def _why_none(labeler: User, campaign: Campaign) -> str:
+    if not campaign.is_open:
+        return campaign.state
+    return "guidelines" if unread_guidelines(labeler, campaign) else "empty"
 
 
 def _lease(assignment: Assignment) -> Response:

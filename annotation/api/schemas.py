@@ -315,7 +315,15 @@ class NextRequest(s.Serializer):
 
 class Next(s.Serializer):
     assignment = Assignment(allow_null=True)
-    reason = s.ChoiceField(["", "empty", "paused", "closed", "draft"])
+    reason = s.ChoiceField(["", "empty", "guidelines", "paused", "closed", "draft"])
+
+
+class Acknowledge(s.Serializer):
+    number = s.IntegerField(help_text="Of the guidelines that you have read.")
+
+
+class Acknowledged(Acknowledge):
+    at = s.DateTimeField()
 
 
 class Submit(s.Serializer):

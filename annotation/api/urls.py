@@ -31,6 +31,11 @@ urlpatterns = [
     path("campaigns/<slug:slug>/pause/", campaigns.Pause.as_view(), name="pause"),
     path("campaigns/<slug:slug>/close/", campaigns.Close.as_view(), name="close"),
     path("campaigns/<slug:slug>/guidelines/", campaigns.GuidelinesVersions.as_view(), name="guidelines"),
+    path(
+        "campaigns/<slug:slug>/guidelines/acknowledge/",
+        labeling.Acknowledge.as_view(),
+        name="guidelines-acknowledge",
+    ),
     path("campaigns/<slug:slug>/protocol/", campaigns.ProtocolVersions.as_view(), name="protocol"),
     path("campaigns/<slug:slug>/progress/", campaigns.Progress.as_view(), name="progress"),
     path("campaigns/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),

@@ -79,6 +79,8 @@ class LabelerCursor(models.Model):
     lanes = ArrayField(models.BigIntegerField(null=True), default=list, db_default=[])
     held = ArrayField(models.BigIntegerField(), default=list)
     swept_at = models.DateTimeField(null=True)  # last look behind the cursor
+    # The guidelines that the labeler began under or acknowledged last.
+    told_id = models.BigIntegerField(null=True)
     given = models.PositiveIntegerField(
         default=0, db_default=0
     )  # leases so far; seeds the draw of gold items

@@ -67,15 +67,15 @@ def run(sql: str, params: Any = None, *, prepare: bool = False) -> list[tuple[An
 # --- Lease -----------------------------------------------------------------------------------------------------------
 
 OPEN_CURSOR = """
-INSERT INTO annotation_labelercursor (campaign_id, labeler_id, pos, held)
+INSERT INTO annotation_labelercursor (campaign_id, labeler_id, pos, held, told_id)
 VALUES (%(campaign)s, %(labeler)s,
-        coalesce((SELECT low_pos FROM annotation_queuestate WHERE campaign_id = %(campaign)s), 0), '{}')
+        coalesce((SELECT low_pos FROM annotation_queuestate WHERE campaign_id = %(campaign)s), 0), '{}', %(guidelines)s)
 ON CONFLICT DO NOTHING
 """
 
 # In a statement of its own: the next statement's snapshot must be taken after the lock, or two tabs get two items.
 LOCK_CURSOR = """
-SELECT coalesce(swept_at < statement_timestamp() - interval '1 minute', true), given
+SELECT coalesce(swept_at < statement_timestamp() - interval '1 minute', true), given, told_id
 FROM annotation_labelercursor WHERE campaign_id = %(campaign)s AND labeler_id = %(labeler)s FOR UPDATE
 """
 
@@ -100,7 +100,8 @@ ins AS (
   RETURNING a.id
 ), adv AS (
   UPDATE annotation_labelercursor c
-  SET lanes[g.lane] = {passed}, given = c.given + 1, held = ARRAY(SELECT id FROM live) || (SELECT id FROM ins)
+  SET lanes[g.lane] = {passed}, given = c.given + 1, told_id = coalesce(c.told_id, %(guidelines)s::bigint),
+      held = ARRAY(SELECT id FROM live) || (SELECT id FROM ins)
   FROM gone g
   WHERE c.campaign_id = %(campaign)s AND c.labeler_id = %(labeler)s AND EXISTS (SELECT 1 FROM ins)
 )
@@ -224,10 +225,12 @@ def take_next(
     fresh: bool,
     on_screen: bool,
     aside: float = 0.0,
+    must_know: bool = False,
 ) -> tuple[int, bool] | None:
     """(assignment id, whether it is new): one that is held and not in `beyond`, else the next slot if `fresh`, else None.
 
-    `aside` is the probability with which a new lease is a gold item instead.
+    `aside` is the probability with which a new lease is a gold item instead. With `must_know` nothing new comes before the
+    labeler has acknowledged these guidelines.
     """
     params = {
         "campaign": campaign_id,
@@ -247,6 +250,8 @@ def take_next(
             return None
         run(OPEN_CURSOR, params)
         locked = run(LOCK_CURSOR, params, prepare=True)
+    if must_know and locked[0][2] not in (None, guidelines_id):
+        fresh = params["fresh"] = False
     rows = take_aside(params, locked[0][1], aside) if fresh and aside > 0 else []
     rows = rows or run(NEXT_AHEAD, params, prepare=True)
     if not rows and fresh and locked[0][0] and _live(params) < MAX_HELD:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from annotation.assignment.lanes import MAY
-from annotation.assignment.models import Assignment, Flag
+from annotation.assignment.models import Assignment, Flag, LabelerCursor
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.consents.selectors import given
 from annotation.items.models import Response
@@ -74,6 +74,18 @@ def closed_to(campaign: Campaign, labeler_id: int) -> dict[str, str] | None:
     missing = {skill for _language, skills in lanes for skill in skills} - set(member.skills)
     languages = {language for language, skills in lanes if set(skills) <= set(member.skills)}
     return {"languages": ", ".join(sorted(languages)), "skills": ", ".join(sorted(missing))}
+
+
+def unread_guidelines(labeler: User, campaign: Campaign) -> Guidelines | None:
+    """The version that the labeler knows, if the campaign has a newer one that they must acknowledge first; else None."""
+    if labeler.kind != User.Kind.HUMAN or campaign.guidelines_id is None:
+        return None
+    told = (
+        LabelerCursor.objects.filter(campaign_id=campaign.pk, labeler_id=labeler.pk)
+        .values_list("told_id", flat=True)
+        .first()
+    )
+    return None if told in (None, campaign.guidelines_id) else guidelines(told)
 
 
 def screen_for(assignment: Assignment) -> Screen:

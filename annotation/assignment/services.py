@@ -18,10 +18,18 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from annotation.assignment import order, queue, strategies
-from annotation.assignment.models import Assignment, Flag, FlagReason, ItemScore, Skip, SkipReason
-from annotation.assignment.selectors import asks
+from annotation.assignment.models import (
+    Assignment,
+    Flag,
+    FlagReason,
+    ItemScore,
+    LabelerCursor,
+    Skip,
+    SkipReason,
+)
+from annotation.assignment.selectors import asks, guidelines
 from annotation.assignment.strategies.base import Strategy
-from annotation.campaigns.models import Campaign
+from annotation.campaigns.models import Campaign, GuidelinesAcknowledged
 from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from annotation.items.models import Item
 from annotation.ledger.budget import account as account_of
@@ -62,6 +70,7 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
         fresh=is_fresh,
         on_screen=not beyond,
         aside=campaign.gold_share,
+        must_know=labeler.kind == User.Kind.HUMAN,
     )
     if taken is None:
         return None
@@ -72,6 +81,24 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
     assignment.campaign = campaign
     assignment.labeler = labeler
     return assignment
+
+
+@in_transaction
+def acknowledge_guidelines(*, labeler: User, campaign: Campaign, number: Any) -> GuidelinesAcknowledged:
+    """The labeler has read the guidelines of this number; new items come again. Doing it twice is doing it once.
+
+    Raises Conflict `guidelines_changed` when that is not the number of the current version.
+    """
+    current = guidelines(campaign.guidelines_id) if campaign.guidelines_id else None
+    if current is None or isinstance(number, bool) or number != current.number:
+        raise Conflict(
+            _("The guidelines have changed once more. Read them again first."),
+            code="guidelines_changed",
+            extra={"number": current.number if current else None},
+        )
+    row, _made = GuidelinesAcknowledged.objects.get_or_create(labeler=labeler, guidelines=current)
+    LabelerCursor.objects.filter(campaign_id=campaign.pk, labeler_id=labeler.pk).update(told_id=current.pk)
+    return row
 
 
 @in_transaction

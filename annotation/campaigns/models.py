@@ -164,6 +164,21 @@ class Guidelines(models.Model):
         constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="guidelines_number_once")]
 
 
+class GuidelinesAcknowledged(models.Model):
+    """A labeler has read a version that came while they were at work."""
+
+    labeler = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="acknowledgements"
+    )
+    guidelines = models.ForeignKey(Guidelines, on_delete=models.CASCADE, related_name="acknowledgements")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["labeler", "guidelines"], name="guidelines_acknowledged_once")
+        ]
+
+
 class Protocol(models.Model):
     """One version of what is asked on a screen: JSON as in `feedback_types/protocol.py`."""
 

@@ -32,6 +32,7 @@ from django.utils.translation import gettext as _
 from annotation.adjudication.models import Adjudication, AnswerError, Recount
 from annotation.assignment import order, queue
 from annotation.assignment.models import Assignment, LabelerCursor
+from annotation.campaigns.models import GuidelinesAcknowledged
 from annotation.consents.models import ConsentAct, Erasure
 from annotation.consents.services import lock
 from annotation.endpoints.models import Endpoint
@@ -143,6 +144,7 @@ def _erase_answers(user: User) -> dict[str, int]:
     streams.delete()
     drafts = Assignment.objects.filter(labeler=user, draft__isnull=False).count()
     GoldScore.objects.filter(labeler=user).delete()
+    GuidelinesAcknowledged.objects.filter(labeler=user).delete()
     answers = Feedback.objects.filter(submission__labeler=user).delete()[0]
     submissions = _delete_submissions(user)
     Assignment.objects.filter(labeler=user).delete()

@@ -24,12 +24,21 @@ from django.utils.translation import ngettext
 from annotation import access
 from annotation.assignment import services as assignment_services
 from annotation.assignment.models import Assignment
-from annotation.assignment.selectors import asks, closed_to, guidelines, protocol, questions_for, screen_for
+from annotation.assignment.selectors import (
+    asks,
+    closed_to,
+    guidelines,
+    protocol,
+    questions_for,
+    screen_for,
+    unread_guidelines,
+)
 from annotation.campaigns.models import Campaign, Guidelines
 from annotation.errors import Conflict, Forbidden, Invalid, NotFound
 from annotation.people.models import User
 from annotation.people.selectors import is_labeler, needs_a_word
 from annotation.rendering import render_markdown
+from annotation.rendering.differences import differences
 from annotation.submissions import services as submission_services
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import form_data_of
@@ -56,6 +65,12 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
             request, "label/stopped.html", {"campaign": Campaign.objects.get(slug=slug)}, status=403
         )
     assignment = assignment_services.lease_next(labeler=_person(request), campaign=campaign)
+    if assignment is None and campaign.is_open and (known := unread_guidelines(_person(request), campaign)):
+        now = guidelines(campaign.guidelines_id or 0)
+        parts = differences(known.markdown, now.markdown)
+        return render(
+            request, "label/changed.html", {"campaign": campaign, "guidelines": now, "parts": parts}
+        )
     if assignment is None:
         state = campaign.state
         if campaign.is_open:
@@ -65,6 +80,18 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
         context = {"campaign": campaign, "state": state, "mine": mine, "closed": closed}
         return render(request, "label/pause.html", context)
     return _screen(request, campaign, assignment_context(assignment, campaign))
+
+
+@page(methods=["POST"])
+def acknowledge(request: HttpRequest, slug: str) -> HttpResponse:
+    """The new guidelines are read: on with the next item."""
+    campaign = access.campaign_for_labeler(request.user, slug)
+    number = _whole(request.POST.get("number"))
+    try:
+        assignment_services.acknowledge_guidelines(labeler=_person(request), campaign=campaign, number=number)
+    except Conflict as conflict:
+        messages.warning(request, conflict.message)
+    return redirect("label", slug)
 
 
 @page
@@ -343,6 +370,7 @@ def _device(request: HttpRequest) -> str:
 
 
 __all__ = [
+    "acknowledge",
     "draft",
     "flag",
     "guidelines_page",

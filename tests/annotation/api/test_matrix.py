@@ -99,6 +99,7 @@ EXPECTED = {
     ("close", "post"): (admins(200), lambda world: {}),
     ("guidelines", "get"): (everybody(200), None),
     ("guidelines", "post"): (admins(201), lambda world: {"markdown": "Be kind."}),
+    ("guidelines-acknowledge", "post"): (labelers(200), lambda world: {"number": world.guidelines()}),
     ("protocol", "get"): (everybody(200), None),
     ("protocol", "post"): (admins(201), lambda world: {"questions": [{"key": "a", "type": "comparison"}]}),
     ("progress", "get"): (everybody(200), None),
@@ -260,6 +261,10 @@ class World:
         self.campaign.refresh_from_db()
         return self.campaign.version
 
+    def guidelines(self) -> int:
+        self.campaign.refresh_from_db()
+        return self.campaign.guidelines.number
+
     def free_labeler(self) -> str:
         """Somebody new, and a place for them."""
         name = f"free-{uuid.uuid4().hex[:8]}"
@@ -325,6 +330,7 @@ class World:
             "invitation": f"invitations/{self.invitation.pk}/",
             "item": f"items/{self.answered.item_id}/",
             "adjudications": f"items/{self.answered.item_id}/adjudications/",
+            "guidelines-acknowledge": "guidelines/acknowledge/",
             "item-gold": f"items/{self.lease.item_id}/gold/",
         }.get(route, f"{route}/")
         return f"campaigns/{self.campaign.slug}/{tail}"

@@ -172,6 +172,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "guidelines": (members(200), None, {}),
     "label": (labelers(200), None, {}),
     "label_next": (labelers(200), None, {}),
+    "label_acknowledge": (None, labelers(302), {"number": "1"}),
     "label_token": (signed_in(200), None, {}),
     "label_undo": (labelers(200), None, {}),
     "label_change": (labelers(200), None, {}),
