@@ -52,7 +52,7 @@ def days_of(campaign: Campaign, days: int = 30) -> list[tuple[dt.date, Work]]:
     return [(day, found.get(day, Work())) for day in all_days] if found else []
 
 
-def busiest(work: dict[int, Work], most: int = 12) -> list[tuple[User, Work]]:
+def busiest(work: dict[int, Work], most: int = 8) -> list[tuple[User, Work]]:
     """The labelers with the most active time, and what they did."""
     ids = sorted(work, key=lambda pk: (-work[pk].active_ms, pk))[:most]
     people = User.objects.in_bulk(ids)

@@ -39,11 +39,12 @@ def percent(value: Any, digits: int = 0) -> str:
 
 @register.filter
 def money(micros: Any, currency: str) -> str:
-    """1_250_000, "EUR" → 1.25 EUR; a dash where there is no amount. Exact below ten coins, else whole ones."""
+    """1_250_000, "EUR" → 1.25 EUR; a dash where there is no amount. Whole coins, or hundredths of them below ten."""
     if micros is None or micros == "" or not currency:
         return "–"
     amount, coin = round(micros), MICRO // 10 ** digits(currency)
-    exact = amount if abs(amount) < 10 * coin else round(amount / coin) * coin
+    step = max(1, coin // 100) if abs(amount) < 10 * coin else coin
+    exact = round(amount / step) * step
     whole, _point, behind = text(abs(exact), currency).partition(".")
     return f"{'−' if exact < 0 else ''}{int(whole):,}{'.' + behind if behind else ''} {currency}"
 
