@@ -16,7 +16,7 @@ from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.endpoints.models import Endpoint
 from annotation.generation.models import Candidates, Generation, Live
 from annotation.gold.models import GoldScore
-from annotation.items.models import Item, ItemResponse, Prompt, Response
+from annotation.items.models import Import, Item, ItemResponse, Prompt, Response, StagedRow
 from annotation.ledger.models import LedgerEntry, Payout
 from annotation.people.models import (
     ApiToken,
@@ -61,6 +61,7 @@ __all__ = [
     "GoldScore",
     "Guidelines",
     "GuidelinesAcknowledged",
+    "Import",
     "Invitation",
     "Item",
     "ItemResponse",
@@ -84,6 +85,7 @@ __all__ = [
     "SignInLink",
     "Skip",
     "Slot",
+    "StagedRow",
     "Submission",
     "TallyChange",
     "User",

@@ -9,6 +9,7 @@ from annotation.assignment import services as assignment
 from annotation.consents import services as consents
 from annotation.generation import candidates
 from annotation.generation import services as generation
+from annotation.items import import_runs
 from annotation.ledger import budget
 from annotation.quality import reports
 from annotation.rollups import services as rollups
@@ -33,6 +34,7 @@ BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "wake-imports": {"task": "annotation.tasks.wake_imports", "schedule": 60.0, "options": {"expires": 60}},
     "give-up-lost": {"task": "annotation.tasks.give_up_lost", "schedule": 300.0, "options": {"expires": 300}},
     # Messages are sent when they are written; this finds those that a broker lost, and those that are to be tried again.
     "send-webhooks": {
@@ -109,6 +111,18 @@ def write_candidates(batch_id: int) -> int:
 def wake_candidates() -> int:
     """Batches that no worker has finished."""
     return candidates.wake_all()
+
+
+@shared_task(time_limit=6 * 3600)
+def run_import(import_id: int) -> None:
+    """An uploaded file becomes items; what a killed worker left is gone on with by the next."""
+    import_runs.run(import_id)
+
+
+@shared_task(time_limit=300)
+def wake_imports() -> int:
+    """Imports that no worker has in hand, and files that nobody needs any more."""
+    return import_runs.wake_all()
 
 
 @shared_task(time_limit=300)

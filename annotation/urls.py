@@ -14,6 +14,7 @@ from annotation.views import (
     generation,
     gold,
     home,
+    imports,
     items,
     label,
     money,
@@ -60,7 +61,16 @@ urlpatterns = [
     path("campaigns/<slug:slug>/settings/", campaign_new.change, name="campaign_settings"),
     path("campaigns/<slug:slug>/history/", campaign_new.audit, name="campaign_audit"),
     path("campaigns/<slug:slug>/items/", items.items, name="campaign_items"),
-    path("campaigns/<slug:slug>/items/import/", items.upload, name="campaign_import"),
+    path("campaigns/<slug:slug>/items/import/", imports.upload, name="campaign_import"),
+    path("campaigns/<slug:slug>/imports/<int:import_id>/", imports.one, name="campaign_import_one"),
+    path(
+        "campaigns/<slug:slug>/imports/<int:import_id>/cancel/", imports.cancel, name="campaign_import_cancel"
+    ),
+    path(
+        "campaigns/<slug:slug>/imports/<int:import_id>/errors.jsonl",
+        imports.errors,
+        name="campaign_import_errors",
+    ),
     path("campaigns/<slug:slug>/items/<int:item_id>/", items.item, name="campaign_item"),
     path("campaigns/<slug:slug>/items/<int:item_id>/overlap/", items.overlap, name="campaign_item_overlap"),
     path("campaigns/<slug:slug>/items/<int:item_id>/gold/", gold.make, name="campaign_item_gold"),

@@ -247,6 +247,42 @@ class ImportResult(s.Serializer):
     seconds = s.FloatField()
 
 
+class StartImport(s.Serializer):
+    mapping = s.DictField(
+        required=False,
+        help_text="prompt, system, responses (a list) or response_list, id, language, skills, priority, split_group,"
+        " metadata (a list), names_sources; as the upload guessed it by default.",
+    )
+    update = s.BooleanField(  # type: ignore[assignment]
+        required=False, help_text="Rows whose id is there already replace it."
+    )
+    options = s.DictField(required=False, help_text="delimiter of a CSV")
+
+
+class Import(s.Serializer):
+    id = s.IntegerField()
+    status = s.ChoiceField(["uploaded", "queued", "running", "complete", "failed", "cancelled"])
+    file_name = s.CharField()
+    size = s.IntegerField()
+    format = s.CharField()
+    options = s.DictField()
+    mapping = s.DictField()
+    update = s.BooleanField()  # type: ignore[assignment]
+    share = s.FloatField(help_text="How far it is, from 0 to 1.")
+    rows = s.IntegerField()
+    ignored = s.DictField(help_text="What the file holds and an import leaves out: how often.")
+    errors = s.ListField(child=s.DictField(), help_text="The first hundred: line, field, rule, remedy.")  # type: ignore[assignment]
+    errors_total = s.IntegerField()
+    code = s.CharField()
+    message = s.CharField()
+    result = s.DictField(allow_null=True)
+    columns = s.DictField(required=False, help_text="While it waits: each with its first values.")
+    unit = s.CharField(required=False)
+    notes = s.ListField(required=False, child=s.CharField())
+    created_at = s.DateTimeField()
+    ended_at = s.DateTimeField(allow_null=True)
+
+
 class NewInvitation(s.Serializer):
     role = s.ChoiceField(["labeler", "reviewer", "admin", "researcher"], required=False, default="labeler")
     max_uses = s.IntegerField(required=False, min_value=1, max_value=10_000, default=1)

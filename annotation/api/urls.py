@@ -11,6 +11,7 @@ from annotation.api import (
     endpoints,
     feedback,
     generation,
+    imports,
     items,
     labelers,
     labeling,
@@ -50,6 +51,18 @@ urlpatterns = [
         name="adjudications",
     ),
     path("campaigns/<slug:slug>/disagreements/", adjudication.Disagreements.as_view(), name="disagreements"),
+    path("campaigns/<slug:slug>/imports/", imports.Imports.as_view(), name="imports"),
+    path("campaigns/<slug:slug>/imports/<int:import_id>/", imports.OneImport.as_view(), name="import"),
+    path(
+        "campaigns/<slug:slug>/imports/<int:import_id>/start/",
+        imports.StartImport.as_view(),
+        name="import-start",
+    ),
+    path(
+        "campaigns/<slug:slug>/imports/<int:import_id>/errors/",
+        imports.ImportErrors.as_view(),
+        name="import-errors",
+    ),
     path("campaigns/<slug:slug>/items/<int:item_id>/assign/", items.AssignItem.as_view(), name="item-assign"),
     path("campaigns/<slug:slug>/invitations/", people.Invitations.as_view(), name="invitations"),
     path(

@@ -2,10 +2,11 @@
 
     {"id": "q-17", "prompt": "My bike has a flat tyre. What now?",
      "responses": [{"content": "Patch the tube.", "source": "policy-1"}, "Walk."], "metadata": {"topic": "bikes"},
-     "language": "en", "skills": ["cycling"], "priority": 5}
+     "language": "en", "skills": ["cycling"], "priority": 5, "split_group": "bikes"}
 
 `prompt` is a text or a list of messages that ends with the user; all but `prompt` and `responses` may be missing. Only
-labelers who read `language` and have all of `skills` are given the item; `priority` is for the strategy of that name.
+labelers who read `language` and have all of `skills` are given the item; `priority` is for the strategy of that name;
+prompts of one `split_group` are trained on together, or tested on together.
 Nothing is guessed: a key twice, NaN, a number too long for anybody, a NUL character or another encoding is an error that
 names line, field, rule and remedy.
 """
@@ -16,36 +17,27 @@ import hashlib
 import json
 import math
 import unicodedata
-import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 from django.utils.translation import gettext as _
 
-from annotation.errors import Invalid, TooLarge
+from annotation.errors import TooLarge
+from annotation.items.unpacking import MAX_UNPACKED_BYTES, Readable, chunks, unreadable
 from annotation.people.services import LANGUAGE
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
-MAX_UNPACKED_BYTES = 8 * 1024**3
-MAX_RATIO = 200  # JSON of people packs 3 to 20 times; a bomb a thousand times
 MAX_TEXT = 500_000
 MAX_RESPONSES = 64
 MAX_MESSAGES = 500
 MAX_METADATA_BYTES = 64 * 1024
 MAX_DIGITS = 18
 SHOWN_ERRORS = 100
-CHUNK = 1 << 18
 ROLES = ("system", "user", "assistant")
-KEYS = frozenset({"id", "prompt", "responses", "metadata", "language", "skills", "priority"})
+KEYS = frozenset({"id", "prompt", "responses", "metadata", "language", "skills", "priority", "split_group"})
 MAX_PRIORITY = 1000
-
-
-class Readable(Protocol):
-    """All that is asked of a stream."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class RowError(ValueError):
@@ -72,6 +64,7 @@ class ParsedItem(NamedTuple):
     language: str | None = None  # None: not said, as with the others
     skills: tuple[str, ...] | None = None
     priority: int | None = None
+    split_group: str = ""  # none: the prompt's own hash decides
 
 
 @dataclass
@@ -95,7 +88,9 @@ class Errors:
 def lines(stream: Readable, *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[tuple[int, bytes]]:
     """(number, bytes) of every line that is not blank. Raises Invalid for another kind of file, TooLarge beyond limits."""
     number, rest = 0, b""
-    for chunk in _unpacked(stream, max_bytes):
+    for chunk in chunks(stream, max_bytes):
+        if number == 0 and not rest:
+            _check_kind(chunk)
         if not rest and chunk.isspace():  # a bomb of line breaks must not cost a step for each of them
             number += chunk.count(b"\n")
             continue
@@ -113,85 +108,23 @@ def lines(stream: Readable, *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[
         yield number + 1, rest
 
 
-def _unpacked(stream: Readable, max_bytes: int) -> Iterator[bytes]:
-    head = stream.read(CHUNK)
-    total = 0
-    for chunk in _gunzip(head, stream) if head[:2] == b"\x1f\x8b" else _plain(head, stream):
-        if total == 0:
-            _check_kind(chunk)
-            chunk = chunk.removeprefix(b"\xef\xbb\xbf")
-        total += len(chunk)
-        if total > max_bytes:
-            raise _too_large(max_bytes)
-        yield chunk
-
-
-def _plain(chunk: bytes, stream: Readable) -> Iterator[bytes]:
-    while chunk:
-        yield chunk
-        chunk = stream.read(CHUNK)
-
-
-def _gunzip(chunk: bytes, stream: Readable) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(wbits=31)
-    packed, unpacked = len(chunk), 0
-    try:
-        while chunk:
-            while chunk:
-                out = unpacker.decompress(chunk, CHUNK)
-                chunk = unpacker.unconsumed_tail
-                if out:
-                    unpacked += len(out)
-                    if unpacked > 100 * CHUNK and unpacked > MAX_RATIO * packed:
-                        message = _(
-                            "The gzip file grows more than %(n)d times when unpacked; that is not text."
-                        )
-                        raise TooLarge(
-                            message % {"n": MAX_RATIO}, fields={"file": [message % {"n": MAX_RATIO}]}
-                        )
-                    yield out
-                if unpacker.eof:
-                    chunk = unpacker.unused_data.lstrip(b"\x00")
-                    if chunk:
-                        unpacker = zlib.decompressobj(wbits=31)
-            chunk = stream.read(CHUNK)
-            packed += len(chunk)
-            if chunk and unpacker.eof:
-                unpacker = zlib.decompressobj(wbits=31)
-        if not unpacker.eof:
-            raise zlib.error("incomplete")
-    except zlib.error as error:
-        raise _unreadable(_("The gzip file is broken or cut off; pack it again.")) from error
-
-
 def _check_kind(head: bytes) -> None:
     """Says what a file is that is not JSON lines, if it can be told."""
     if head.startswith(b"PK\x03\x04"):
-        raise _unreadable(
+        raise unreadable(
             _("The file is a zip archive. Unpack it and send the JSON lines in it, gzipped if you like.")
         )
     if head.startswith(b"PAR1"):
-        raise _unreadable(_("The file is Parquet. Convert it to JSON lines first."))
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[:64].count(0) > len(head[:64]) // 4:
-        raise _unreadable(_("The file is not UTF-8; it looks like UTF-16. Save it as UTF-8."))
+        raise unreadable(_("The file is Parquet. Convert it to JSON lines first."))
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"["):
-        raise _unreadable(_("The file is one JSON list. Write one object on each line instead."))
+        raise unreadable(_("The file is one JSON list. Write one object on each line instead."))
     if text and not text.startswith(b"{"):
         first = text.split(b"\n", 1)[0][:200]
         hint = (
             "" if b"," not in first and b";" not in first and b"\t" not in first else _(" It looks like CSV.")
         )
-        raise _unreadable(_("Line 1 is not a JSON object; write one object on each line.") + hint)
-
-
-def _unreadable(message: str) -> Invalid:
-    return Invalid(message, code="unreadable_file", fields={"file": [message]})
-
-
-def _too_large(max_bytes: int) -> TooLarge:
-    message = _("The file is larger than %(n)d MB when unpacked; split it.") % {"n": max_bytes // 1024**2}
-    return TooLarge(message, fields={"file": [message]})
+        raise unreadable(_("Line 1 is not a JSON object; write one object on each line.") + hint)
 
 
 def _line_too_long(number: int) -> TooLarge:
@@ -233,7 +166,7 @@ def _finite(text: str) -> float:
     return value
 
 
-_decoder = json.JSONDecoder(
+decoder = json.JSONDecoder(
     object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_short_int, parse_float=_finite
 )
 
@@ -241,7 +174,7 @@ _decoder = json.JSONDecoder(
 def strict_json(text: str) -> Any:
     """JSON without duplicate keys, NaN or endless numbers. Raises RowError."""
     try:
-        return _decoder.decode(text)
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
         raise RowError(
             "",
@@ -261,6 +194,11 @@ def parse_line(
         arity: fewest and most responses that the campaign's questions take, or None before there are questions.
         skills: the campaign's list, of which an item may ask for some.
     """
+    return parse_row(number, object_of(raw), arity, skills)
+
+
+def object_of(raw: bytes) -> dict[str, Any]:
+    """The JSON object of one line. Raises RowError."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -272,6 +210,13 @@ def parse_line(
     row = strict_json(text)
     if not isinstance(row, dict):
         raise RowError("", _("not an object"), _("Write {…} on each line."))
+    return row
+
+
+def parse_row(
+    number: int, row: dict[str, Any], arity: tuple[int, int] | None, skills: Collection[str] = ()
+) -> ParsedItem:
+    """One item from its fields, by the same rules whatever file they came from. Raises RowError."""
     unknown = row.keys() - KEYS
     if unknown:
         raise RowError(
@@ -305,7 +250,21 @@ def parse_line(
         language_of(row.get("language")),
         skills_of(row.get("skills"), skills),
         priority_of(row.get("priority")),
+        split_group_of(row.get("split_group")),
     )
+
+
+def split_group_of(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or len(value) > 200:
+        raise RowError(
+            "split_group", _("not a text of at most %(n)d characters") % {"n": 200}, _("Shorten it.")
+        )
+    _check_text(value, "split_group")
+    return value.strip()
 
 
 def language_of(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -14,11 +15,21 @@ class Prompt(models.Model):
     messages = models.JSONField()
     language = models.CharField(max_length=10, blank=True)
     external_id = models.CharField(max_length=200, null=True, blank=True)
-    sha256 = models.CharField(max_length=64)  # of the normalised messages; decides the split
+    sha256 = models.CharField(
+        max_length=64
+    )  # of the normalised messages; decides the split where there is no group
+    split_group = models.CharField(
+        max_length=200, blank=True, default="", db_default=""
+    )  # on one side together
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [models.Index(fields=["campaign", "sha256"], name="prompt_by_hash")]
+        indexes = [
+            models.Index(fields=["campaign", "sha256"], name="prompt_by_hash"),
+            models.Index(
+                fields=["campaign", "sha256"], name="prompt_in_group", condition=~models.Q(split_group="")
+            ),
+        ]
 
 
 class Response(models.Model):
@@ -120,3 +131,93 @@ class ItemResponse(models.Model):
             models.UniqueConstraint(fields=["item", "position"], name="item_position_once"),
             models.UniqueConstraint(fields=["item", "response"], name="item_response_once"),
         ]
+
+
+class Import(models.Model):
+    """A file on its way in: uploaded, mapped, read by a worker, and all of it there at once or nothing.
+
+    The row is its own outbox; Celery only wakes a worker. `reached` and the waiting rows are committed together, batch by
+    batch, so another worker goes on where one was killed.
+    """
+
+    class Status(models.TextChoices):
+        UPLOADED = "uploaded", _("waiting to be started")
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        COMPLETE = "complete", _("complete")
+        FAILED = "failed", _("refused")
+        CANCELLED = "cancelled", _("cancelled")
+
+    campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="imports")
+    status = models.CharField(max_length=10, choices=Status, default=Status.UPLOADED)
+    file_name = models.CharField(max_length=300)  # as it was called; only ever shown
+    size = models.BigIntegerField()
+    path = models.CharField(
+        max_length=1000
+    )  # below settings.IMPORT_DIR, or absolute where a command named it
+    format = models.CharField(max_length=20)
+    options = models.JSONField(default=dict)
+    mapping = models.JSONField(default=dict)  # mapping.py
+    update = models.BooleanField(default=False)
+    language = models.CharField(
+        max_length=10, blank=True
+    )  # of whoever started it: what is wrong is told in it
+    # Where the reading is
+    reached = models.BigIntegerField(default=0)  # number of the last row that was read
+    rows = models.BigIntegerField(default=0)
+    staged = models.BigIntegerField(default=0)
+    share = models.FloatField(default=0)  # of the file
+    published = models.BigIntegerField(default=0)
+    ignored = models.JSONField(default=dict)  # what the file holds and an import leaves out: how often
+    errors = models.JSONField(default=list)  # the first hundred
+    errors_total = models.BigIntegerField(default=0)
+    only_duplicates = models.BooleanField(default=True)
+    errors_bytes = models.BigIntegerField(default=0)  # of the file with all of them
+    # How it ended
+    result = models.JSONField(null=True)
+    message = models.TextField(blank=True)
+    code = models.CharField(max_length=40, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    sent_at = models.DateTimeField(null=True)  # last time a worker was woken for it
+    started_at = models.DateTimeField(null=True)
+    publishing_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["sent_at"], name="import_open", condition=models.Q(status__in=("queued", "running"))
+            ),
+            models.Index(fields=["campaign", "-id"], name="import_by_campaign"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(status="complete") | models.Q(result__isnull=False),
+                name="import_complete_has_result",
+            )
+        ]
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in (self.Status.QUEUED, self.Status.RUNNING)
+
+
+class StagedRow(models.Model):
+    """A row of an import that waits for the others. Not logged: it may be gone after a crash, and is then read again."""
+
+    pk = models.CompositePrimaryKey("import_id", "n")
+    import_id = models.BigIntegerField()
+    n = models.BigIntegerField()
+    external_id = models.CharField(max_length=200, null=True)
+    messages = models.JSONField()
+    prompt_sha256 = models.CharField(max_length=64)
+    responses = models.JSONField()  # [[text, sha256, source], …]
+    metadata = models.JSONField(null=True)
+    language = models.CharField(max_length=10, null=True)  # null: not said, as with the next two
+    skills = models.JSONField(null=True)
+    priority = models.SmallIntegerField(null=True)
+    split_group = models.CharField(max_length=200)

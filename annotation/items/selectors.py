@@ -7,9 +7,12 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import F, Prefetch, QuerySet
+from django.utils import timezone
 
 from annotation.campaigns.models import Campaign
-from annotation.items.models import Item, ItemResponse, Purpose
+from annotation.items.models import Import, Item, ItemResponse, Purpose
+
+READING = 0.6  # of an import; making items of what was read is the rest
 
 REPORTED = "reported"
 INDEXED = (
@@ -123,3 +126,32 @@ def state_filter(items: QuerySet[Item], state: str) -> QuerySet[Item]:
     if state == "withdrawn":
         return items.filter(withdrawn_at__isnull=False)
     return items.filter(withdrawn_at__isnull=True, **conditions[state])
+
+
+@dataclass(frozen=True)
+class ImportProgress:
+    """How far an import is. `share` from 0 to 1; the others are None before anything can be said."""
+
+    share: float
+    rate: float | None  # rows a second, of what it does now
+    seconds_left: float | None
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.share)
+
+
+def import_progress(job: Import) -> ImportProgress:
+    """Reading is counted by the file, making items by rows."""
+    if job.publishing_at is not None:
+        part = job.published / job.staged if job.staged else 0.0
+        share, began, rows = READING + (1 - READING) * part, job.publishing_at, job.published
+    else:
+        share, began, rows = READING * job.share, job.started_at or timezone.now(), job.rows
+    seconds = (timezone.now() - began).total_seconds()
+    total = (timezone.now() - job.started_at).total_seconds() if job.started_at else 0
+    return ImportProgress(
+        share,
+        rows / seconds if seconds > 1 and rows else None,
+        total * (1 - share) / share if share > 0.02 and total > 2 else None,
+    )

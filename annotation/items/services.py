@@ -6,23 +6,22 @@ ids = add_items(campaign=campaign, items=[NewItem("Hello?", [NewResponse("Hi."),
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
-from django.db import connection
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from annotation.assignment import order, queue
-from annotation.assignment.models import Lane
+from annotation.assignment import queue
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid
 from annotation.items import jsonl
-from annotation.items.models import Item, ItemResponse, Prompt, Response
+from annotation.items.models import Item, Prompt, Response
+from annotation.items.staging import Finished, Stage
+from annotation.items.unpacking import MAX_UNPACKED_BYTES, Readable
 from annotation.items.writer import ItemRow, ResponseRow, Writer
 from annotation.people.models import User
 from annotation.people.services import record_audit
@@ -35,15 +34,7 @@ Progress = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
-class ImportResult:
-    """What an import did. `duplicate_prompts` are rows whose prompt reads the same as another one's; they were kept."""
-
-    items: int
-    updated: int
-    unchanged: int
-    responses: int
-    slots: int
-    duplicate_prompts: int
+class ImportResult(Finished):
     seconds: float
 
 
@@ -75,12 +66,12 @@ class NewItem:
 @in_transaction
 def import_items(
     campaign: Campaign,
-    stream: jsonl.Readable,
+    stream: Readable,
     *,
     actor: User | None,
     update: bool = False,
     progress: Progress | None = None,
-    max_bytes: int = jsonl.MAX_UNPACKED_BYTES,
+    max_bytes: int = MAX_UNPACKED_BYTES,
 ) -> ImportResult:
     """Imports JSON lines (`annotation/items/jsonl.py`), gzipped or not: all rows, or none.
 
@@ -95,50 +86,27 @@ def import_items(
     started = time.monotonic()
     if campaign.state == Campaign.State.CLOSED:
         raise Conflict(_("The campaign is closed; open it again to add items."), code="campaign_closed")
-    load = _Load(campaign, update)
+    stage, errors, limits = Stage(campaign), jsonl.Errors(), arity_of(campaign)
     batch: list[jsonl.ParsedItem] = []
-    n = 0
+    n = good = 0
     for number, raw in jsonl.lines(stream, max_bytes=max_bytes):
         n += 1
         try:
-            batch.append(jsonl.parse_line(number, raw, load.arity, campaign.skills))
+            batch.append(jsonl.parse_line(number, raw, limits, campaign.skills))
         except jsonl.RowError as error:
-            load.errors.add(number, error.field, error.rule, error.remedy)
+            errors.add(number, error.field, error.rule, error.remedy)
         if len(batch) >= BATCH:
-            load.take(batch)
+            good += len(batch)
+            stage.add(batch)
             batch = []
             if progress:
                 progress(n, time.monotonic() - started)
-    load.take(batch)
+    stage.add(batch)
     if n == 0:
-        message = _("The file has no rows.")
-        raise Invalid(message, code="empty_file", fields={"file": [message]})
-    load.refuse_if_wrong(n)
-    slots = load.writer.open_places()
-    result = ImportResult(
-        items=load.writer.items,
-        updated=load.updated,
-        unchanged=load.unchanged,
-        responses=load.writer.responses,
-        slots=slots,
-        duplicate_prompts=load.duplicate_prompts,
-        seconds=round(time.monotonic() - started, 3),
-    )
-    record_audit(
-        actor=actor,
-        campaign=campaign,
-        action="items.import",
-        target=campaign.slug,
-        after={"items": result.items, "updated": result.updated, "unchanged": result.unchanged},
-    )
-    # By its number: who began to listen while the file was read is told.
-    emit(
-        "import.finished",
-        campaign.pk,
-        items=result.items,
-        updated=result.updated,
-        unchanged=result.unchanged,
-    )
+        raise empty_file()
+    done = stage.finish(errors, update=update, expected=good + len(batch), rows=n)
+    result = ImportResult(**asdict(done), seconds=round(time.monotonic() - started, 3))
+    note_import(actor, campaign, done)
     if progress:
         progress(n, time.monotonic() - started)
     return result
@@ -157,7 +125,7 @@ def add_items(
     Args: round_number: the campaign's own by default.
     Raises Invalid naming the item (from 0) and field, by the same rules as an import.
     """
-    limits = _arity(campaign)
+    limits = arity_of(campaign)
     writer = Writer(campaign, campaign.round_number if round_number is None else round_number)
     ids: list[int] = []
     rows: list[ItemRow] = []
@@ -210,177 +178,32 @@ def withdraw_items(*, campaign: Campaign, item_ids: Sequence[int], actor: User) 
 # --- Helpers ---------------------------------------------------------------------------------------------------------
 
 
-class _Load:
-    """One import under way: writes batch after batch until the first error, then only goes on looking for more errors."""
-
-    def __init__(self, campaign: Campaign, update: bool) -> None:
-        self.campaign, self.update = campaign, update
-        self.arity = _arity(campaign)
-        self.writer = Writer(campaign, campaign.round_number)
-        self.errors = jsonl.Errors()
-        self.updated = self.unchanged = self.duplicate_prompts = 0
-        self._ids: set[bytes] = set()
-        self._prompts: set[bytes] = set()
-
-    def take(self, batch: Sequence[jsonl.ParsedItem]) -> None:
-        known = self._known([p.external_id for p in batch if p.external_id is not None])
-        fresh: list[ItemRow] = []
-        for parsed in batch:
-            self._note_prompt(parsed.prompt_sha256)
-            if parsed.external_id is not None:
-                digest = hashlib.blake2b(parsed.external_id.encode(), digest_size=12).digest()
-                if digest in self._ids:
-                    self._duplicate(
-                        parsed, _("the id %(id)s is in the file twice"), _("Give each row its own id.")
-                    )
-                    continue
-                self._ids.add(digest)
-                if parsed.external_id in known:
-                    self._known_row(parsed, known[parsed.external_id])
-                    continue
-            fresh.append(_parsed_row(parsed))
-        if not self.errors.total:
-            self.writer.write(fresh)
-
-    def refuse_if_wrong(self, rows: int) -> None:
-        errors = self.errors
-        if not errors.total:
-            return
-        first = errors.shown[0]
-        where = f"{first['field']}: " if first["field"] else ""
-        message = _("Nothing was imported: %(total)d errors. Line %(line)d, %(where)s%(rule)s. %(remedy)s") % {
-            "total": errors.total, "line": first["line"], "where": where, "rule": first["rule"], "remedy": first["remedy"],
-        }  # fmt: skip
-        extra = {"errors": errors.shown, "total": errors.total, "rows": rows}
-        fields = {
-            f"line {e['line']}" + (f", {e['field']}" if e["field"] else ""): [f"{e['rule']}. {e['remedy']}"]
-            for e in errors.shown[:10]
-        }
-        if errors.only_duplicates:
-            raise Conflict(message, code="duplicate_ids", fields=fields, extra=extra)
-        raise Invalid(message, code="bad_rows", fields=fields, extra=extra)
-
-    def _known(self, external_ids: list[str]) -> dict[str, tuple[int, bool]]:
-        """external id -> (item id, whether somebody was given it), for the ids that the campaign has already."""
-        if not external_ids:
-            return {}
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT external_id, id, EXISTS (SELECT 1 FROM annotation_assignment a WHERE a.item_id = i.id)"
-                " FROM annotation_item i WHERE campaign_id = %s AND external_id = ANY(%s)",
-                [self.campaign.pk, external_ids],
-            )
-            return {external_id: (item_id, given) for external_id, item_id, given in cursor.fetchall()}
-
-    def _known_row(self, parsed: jsonl.ParsedItem, known: tuple[int, bool]) -> None:
-        item_id, given = known
-        if not self.update:
-            self._duplicate(
-                parsed,
-                _("the campaign has an item %(id)s already"),
-                _("Give it another id, or ask for an update."),
-            )
-            return
-        item = Item.objects.select_related("prompt").get(pk=item_id)
-        links = list(ItemResponse.objects.filter(item=item).select_related("response"))
-        same = item.prompt.messages == orjson.loads(parsed.messages) and [
-            (link.response.text, link.response.source_name) for link in links
-        ] == [(r.text, r.source) for r in parsed.responses]
-        metadata = None if parsed.metadata is None else orjson.loads(parsed.metadata)
-        if same and not given and not self.errors.total and self._change_place(item, parsed):
-            self.updated += 1
-            Item.objects.filter(pk=item_id).update(metadata=metadata)
-        elif same and item.metadata == metadata:
-            self.unchanged += 1
-        elif same:
-            Item.objects.filter(pk=item_id).update(metadata=metadata)
-            self.updated += 1
-        elif given:
-            self.errors.add(
-                parsed.line, "id", _("somebody was given item %(id)s already") % {"id": parsed.external_id},
-                _("What was judged is never changed: withdraw the item and import the new one under another id."),
-            )  # fmt: skip
-        elif not self.errors.total:
-            self._replace(item, links, parsed)
-            self._change_place(item, parsed)
-            self.updated += 1
-
-    def _change_place(self, item: Item, parsed: jsonl.ParsedItem) -> bool:
-        """Gives an item the priority, language and skills of its row, where the row says any; whether that is a change."""
-        lane = Lane.objects.get(campaign=self.campaign, number=item.lane)
-        number = self.writer.lanes.number(
-            lane.language if parsed.language is None else parsed.language,
-            lane.skills if parsed.skills is None else parsed.skills,
-        )
-        priority = item.priority if parsed.priority is None else parsed.priority
-        if (number, priority) == (item.lane, item.priority):
-            return False
-        queue.lock_items([item.pk])
-        if parsed.language is not None:
-            Prompt.objects.filter(items=item).update(language=parsed.language)
-        if number != item.lane:
-            order.change_lane(item.pk, number)
-        Item.objects.filter(pk=item.pk).update(priority=priority)
-        self.writer.has_changed = True
-        return True
-
-    def _replace(self, item: Item, links: Sequence[ItemResponse], parsed: jsonl.ParsedItem) -> None:
-        """New prompt and responses under the same item, which nobody has seen; the slots stay where they are."""
-        prompt = Prompt.objects.create(
-            campaign=self.campaign,
-            messages=orjson.loads(parsed.messages),
-            language=parsed.language or item.prompt.language,
-            external_id=parsed.external_id,
-            sha256=parsed.prompt_sha256,
-        )
-        ItemResponse.objects.filter(item=item).delete()
-        responses = Response.objects.bulk_create(
-            Response(
-                prompt=prompt,
-                n_codepoints=len(r.text),
-                source=Response.Source.IMPORT,
-                source_name=r.source,
-                text=r.text,
-                sha256=r.sha256,
-            )
-            for r in parsed.responses
-        )
-        ItemResponse.objects.bulk_create(
-            ItemResponse(item=item, response=response, position=n) for n, response in enumerate(responses)
-        )
-        metadata = None if parsed.metadata is None else orjson.loads(parsed.metadata)
-        Item.objects.filter(pk=item.pk).update(prompt=prompt, metadata=metadata)
-
-    def _note_prompt(self, sha256: str) -> None:
-        digest = bytes.fromhex(sha256[:24])
-        if digest in self._prompts:
-            self.duplicate_prompts += 1
-        self._prompts.add(digest)
-
-    def _duplicate(self, parsed: jsonl.ParsedItem, rule: str, remedy: str) -> None:
-        self.errors.add(parsed.line, "id", rule % {"id": parsed.external_id}, remedy, is_duplicate=True)
-
-
-def _arity(campaign: Campaign) -> tuple[int, int] | None:
-    return arity(campaign.protocol.questions) if campaign.protocol else None
-
-
-def _parsed_row(parsed: jsonl.ParsedItem) -> ItemRow:
-    responses = [
-        ResponseRow(r.text, r.sha256, Response.Source.IMPORT.value, r.source, None, None)
-        for r in parsed.responses
-    ]
-    return ItemRow(
-        parsed.external_id,
-        None,
-        parsed.messages,
-        parsed.prompt_sha256,
-        responses,
-        parsed.metadata,
-        parsed.priority or 0,
-        parsed.language or "",
-        parsed.skills or (),
+def note_import(actor: User | None, campaign: Campaign, done: Finished) -> None:
+    """The one audit row of an import, and its event, however it came in."""
+    record_audit(
+        actor=actor,
+        campaign=campaign,
+        action="items.import",
+        target=campaign.slug,
+        after={"items": done.items, "updated": done.updated, "unchanged": done.unchanged},
     )
+    # By its number: who began to listen while the file was read is told.
+    emit(
+        "import.finished",
+        campaign.pk,
+        items=done.items,
+        updated=done.updated,
+        unchanged=done.unchanged,
+    )
+
+
+def empty_file() -> Invalid:
+    message = _("The file has no rows.")
+    return Invalid(message, code="empty_file", fields={"file": [message]})
+
+
+def arity_of(campaign: Campaign) -> tuple[int, int] | None:
+    return arity(campaign.protocol.questions) if campaign.protocol else None
 
 
 def _row(item: NewItem, limits: tuple[int, int] | None, skills: Sequence[str]) -> ItemRow:

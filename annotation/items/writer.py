@@ -58,6 +58,7 @@ class Writer:
         prompt_ids = iter(_draw("annotation_prompt_id_seq", new_prompts))
         item_ids = _draw("annotation_item_id_seq", len(rows))
         response_ids = iter(_draw("annotation_response_id_seq", sum(len(row.responses) for row in rows)))
+        groups = self._split_groups([row.prompt_sha256 for row in rows if row.prompt_id is None])
         prompts, responses, items, links = [], [], [], []
         for item_id, row in zip(item_ids, rows, strict=True):
             prompt_id, language = row.prompt_id, row.language or self.campaign.language
@@ -71,6 +72,7 @@ class Writer:
                         language,
                         row.external_id,
                         row.prompt_sha256,
+                        groups.get(row.prompt_sha256, ""),
                     )
                 )
             items.append(
@@ -84,8 +86,12 @@ class Writer:
                      response.source_name, response.checkpoint_id, response.sampling and response.sampling.decode())
                 )  # fmt: skip
                 links.append((item_id, response_id, position))
-        _copy("prompt", ("id", "campaign_id", "messages", "language", "external_id", "sha256"), prompts)
-        _copy(
+        copy_rows(
+            "prompt",
+            ("id", "campaign_id", "messages", "language", "external_id", "sha256", "split_group"),
+            prompts,
+        )
+        copy_rows(
             "response",
             (
                 "id",
@@ -100,7 +106,7 @@ class Writer:
             ),
             responses,
         )
-        _copy(
+        copy_rows(
             "item",
             (
                 "id",
@@ -116,7 +122,7 @@ class Writer:
             ),
             items,
         )
-        _copy("itemresponse", ("item_id", "response_id", "position"), links)
+        copy_rows("itemresponse", ("item_id", "response_id", "position"), links)
         with (
             connection.cursor() as cursor
         ):  # check foreign keys batch by batch instead of all of them at the commit
@@ -127,6 +133,16 @@ class Writer:
         self.items += len(items)
         self.responses += len(responses)
         return item_ids
+
+    def _split_groups(self, prompts: Sequence[str]) -> dict[str, str]:
+        """Prompt hash -> its group, for prompts that the campaign has in one: the same prompt is never on both sides."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sha256, min(split_group) FROM annotation_prompt"
+                " WHERE campaign_id = %s AND split_group <> '' AND sha256 = ANY(%s) GROUP BY sha256",
+                [self.campaign.pk, list(prompts)],
+            )
+            return dict(cursor.fetchall())
 
     def open_places(self) -> int:
         """Fills the queue with the slots of everything written."""
@@ -145,8 +161,8 @@ def _draw(sequence: str, n: int) -> list[int]:
         return cursor.fetchone()[0]
 
 
-def _copy(table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """COPY by the text format, written by hand: two to three times as fast as adapting each value."""
+def copy_rows(table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """COPY into `annotation_<table>` by the text format, by hand: two to three times as fast as adapting each value."""
     names = ", ".join(columns)
     with connection.cursor() as cursor, cursor.copy(f"COPY annotation_{table} ({names}) FROM STDIN") as copy:
         buffer: list[str] = []

@@ -296,6 +296,7 @@ STORAGES = {
     },
 }
 MEDIA_ROOT = DATA_DIR / "uploads"
+IMPORT_DIR = MEDIA_ROOT / "imports"  # files on their way in; web and workers share it
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],

@@ -1,11 +1,11 @@
-"""Items of a campaign: find them, look at one with every answer, import more.
+"""Items of a campaign: find them, look at one with every answer. How they come in: imports.py.
 
-GET  /campaigns/<slug>/items/?state=&q=&after=      POST …/items/import/      GET /campaigns/<slug>/items/<id>/
+GET  /campaigns/<slug>/items/?state=&q=&after=      GET /campaigns/<slug>/items/<id>/
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -17,10 +17,8 @@ from annotation import access
 from annotation.assignment.models import Flag, Skip
 from annotation.assignment.services import change_item_overlap, resolve_flag
 from annotation.errors import NotFound, Refused
-from annotation.items.jsonl import Readable
-from annotation.items.models import Item
+from annotation.items.models import Import, Item
 from annotation.items.selectors import REPORTED, item_state, items_of, page_of
-from annotation.items.services import import_items
 from annotation.rendering.markdown import render_markdown
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import summaries_of
@@ -67,12 +65,18 @@ def items(request: HttpRequest, slug: str) -> HttpResponse:
         after=int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None,
         size=ITEMS_ON_A_PAGE,
     )
-    context = tab_context(request, campaign, "items") | {
+    tab = tab_context(request, campaign, "items")
+    context = tab | {
         "rows": [_row(item) for item in shown.items],
         "looked": shown.looked,
         "states": [*STATES.items(), (REPORTED, _("reported"))],
         "state": state,
         "query": query,
+        "imports": Import.objects.filter(
+            campaign=campaign, status__in=("uploaded", "queued", "running", "failed")
+        ).order_by("-pk")[:10]
+        if tab["is_admin"]
+        else (),
         "after": shown.after,
     }
     return render(request, "campaigns/items.html", context)
@@ -125,37 +129,6 @@ def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         "flags": Flag.objects.filter(assignment__item=found).select_related("assignment__labeler"),
     }
     return render(request, "campaigns/item.html", context)
-
-
-@page(methods=["POST"])
-def upload(request: HttpRequest, slug: str) -> HttpResponse:
-    """Imports a file of JSON lines: all rows, or none and a list of what is wrong."""
-    campaign = access.campaign_for_admin(request.user, slug)
-    file = request.FILES.get("file")
-    if file is None:
-        messages.error(request, _("Choose a file first."))
-        return redirect("campaign_items", slug)
-    try:
-        result = import_items(
-            campaign,
-            cast(Readable, file.file),
-            actor=_user(request),
-            update=request.POST.get("update") == "on",
-        )
-    except Refused as refused:
-        context = tab_context(request, campaign, "items") | {"refused": refused, "file_name": file.name}
-        return render(request, "campaigns/import_refused.html", context, status=refused.status)
-    messages.success(
-        request,
-        _("%(items)d items imported in %(seconds).1f s.") % {"items": result.items, "seconds": result.seconds}
-        + (" " + _("%(n)d updated.") % {"n": result.updated} if result.updated else "")
-        + (
-            " " + _("%(n)d prompts read the same as another.") % {"n": result.duplicate_prompts}
-            if result.duplicate_prompts
-            else ""
-        ),
-    )
-    return redirect("campaign_items", slug)
 
 
 @page(methods=["POST"])

@@ -11,8 +11,9 @@ import pytest
 from django.conf import settings
 
 from annotation.campaigns.services import RANGES
-from annotation.items import jsonl
+from annotation.items import jsonl, mapping, staging, unpacking, updates
 from annotation.items import services as item_services
+from annotation.items.readers import csv_table
 from annotation.people import services as people_services
 from annotation.replay.sets import SETS
 
@@ -21,10 +22,10 @@ FLAT = re.sub(r"\s+", " ", TEXT)
 
 
 def rules() -> set[str]:
-    """Second arguments of RowError and `_duplicate`, third of `errors.add`: what an import may find wrong with a row."""
-    places = {"RowError": 1, "_duplicate": 1, "add": 2}
+    """Second arguments of RowError, third of `errors.add` and `_found`: what an import may find wrong with a row."""
+    places = {"RowError": 1, "_found": 2, "add": 2}
     found = set()
-    for module in (jsonl, item_services):
+    for module in (jsonl, item_services, staging, updates, mapping, csv_table):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if not isinstance(node, ast.Call):
                 continue
@@ -66,8 +67,8 @@ def test_limits_are_those_of_the_code() -> None:
     }
     assert "how many labelers it takes (0 to 100, 1 by default" in FLAT
     assert "**Overlap** (1 to 100)" in TEXT and "(30 seconds to 7 days, 30 minutes by default)" in TEXT
-    assert f"{jsonl.MAX_UNPACKED_BYTES // 1024**2} MB when unpacked" in TEXT
-    assert f"grows more than {jsonl.MAX_RATIO} times" in TEXT
+    assert f"{unpacking.MAX_UNPACKED_BYTES // 1024**2} MB when unpacked" in TEXT
+    assert f"grows more than {unpacking.MAX_RATIO} times" in TEXT
     assert f"first {jsonl.SHOWN_ERRORS} errors" in FLAT
     assert f"more than {jsonl.MAX_DIGITS} digits" in TEXT
     assert f"{people_services.MAX_INVITATION_USES:,}" in TEXT and f"1 to {people_services.MAX_DAYS}" in TEXT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from typing import Any
 
@@ -9,6 +10,7 @@ from annotation.adjudication.services import adjudicate, compare_answers
 from annotation.assignment.selectors import screen_for
 from annotation.assignment.services import assign_item, change_item_overlap
 from annotation.campaigns.services import publish_guidelines
+from annotation.items.imports import upload
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.ledger.services import set_terms
 from annotation.people.models import User
@@ -106,6 +108,9 @@ def make_scene(cast: Cast, **fields: Any) -> Any:
             NewItem(p, [NewResponse(t, source_name="canary-policy") for t in texts]) for p, texts in items
         ],
     )
+    table = b"id;question;answer_a;answer_b;topic\nq-1;How do I keep bread?;In a **linen** bag.;In the fridge.;kitchen\n"
+    table += b"q-2;Warum ist der Himmel blau?;Streuung: $\\lambda^{-4}$.;;Physik\n"
+    upload(actor=cast.adam, campaign=campaign, stream=io.BytesIO(table), file_name="questions.csv")
     publish_guidelines(actor=cast.adam, campaign=campaign, markdown=GUIDELINES)
     campaign.refresh_from_db()
     return set_terms(

@@ -5,7 +5,8 @@
 
 The second form goes to a running site; SESSION is the value of the cookie `sessionid` of somebody in that role.
 
-A page joins by a line in PAGES: the role that sees it, its url name, and its arguments ("campaign": the slug).
+A page joins by a line in PAGES: the role that sees it, its url name, and its arguments ("campaign": the slug, "import": a
+file that waits).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ PAGES = (
     Page("admin", "campaigns"),
     Page("admin", "campaign", ("campaign",)),
     Page("admin", "campaign_items", ("campaign",)),
+    Page("admin", "campaign_import_one", ("campaign", "import")),
     Page("admin", "campaign_quality", ("campaign",)),
     Page("admin", "campaign_labelers", ("campaign",)),
     Page("admin", "campaign_reliability", ("campaign",)),
@@ -175,7 +177,7 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         )
-        arguments = {"campaign": links["campaign"]}
+        arguments = {name: links[name] for name in ("campaign", "import") if name in links}
         for problem in take_all(browser, url, Path(out), sign_in, arguments, links.get("only", "")):
             print("console:", problem)
         if "only" not in links:

@@ -38,7 +38,7 @@ def scene(site):
 
 @pytest.fixture
 def arguments(scene):
-    """What the addresses of pages name: the campaign, a webhook of it with a log, an item in dispute and a settled one."""
+    """What the addresses of pages name: the campaign, a file, a webhook with a log, an item in dispute and a settled one."""
     cast, campaign = scene
     webhook, _secret = create_webhook(
         actor=cast.adam,
@@ -60,6 +60,7 @@ def arguments(scene):
     (disputed,) = queue_of(campaign)
     return {
         "campaign": campaign.slug,
+        "import": str(campaign.imports.get().pk),
         "webhook": str(webhook.pk),
         "item": str(disputed.item_id),
         "settled": str(settled),

@@ -54,7 +54,7 @@ LEFT_OUT = f"""
 """
 ITEMS = f"SELECT s.item_id FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED}"
 PROMPTS = f"""
-    SELECT p.id, p.messages::text, p.language, p.external_id, p.sha256 FROM annotation_prompt p
+    SELECT p.id, p.messages::text, p.language, p.external_id, p.sha256, p.split_group FROM annotation_prompt p
     WHERE p.id IN (SELECT i.prompt_id FROM {SUBMISSIONS} WHERE {SELECTED} AND {ANSWERED}) ORDER BY p.id
 """
 RESPONSES = f"""

@@ -118,9 +118,9 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress, supersedes: s
 
     prompts, table = TextIndex(root / "native" / "prompts.jsonl"), Table(root, "prompts", PROMPT_SCHEMA)
     languages: Counter[str] = Counter()
-    for prompt_id, messages, language, external_id, sha256 in source.stream(cut.PROMPTS):
+    for prompt_id, messages, language, external_id, sha256, group in source.stream(cut.PROMPTS):
         chat = orjson.loads(messages)
-        split = split_of(chat, percent)
+        split = split_of(chat, percent, group)
         languages[language] += 1
         row = {
             "id": prompt_id,

@@ -16,7 +16,15 @@ def normalised(messages: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def split_of(messages: Iterable[Mapping[str, Any]], test_percent: int) -> str:
-    """`train` or `test`; raising the percentage only ever moves prompts from train to test."""
-    digest = hashlib.sha256(b"whetstone split\0" + normalised(messages).encode()).digest()
+def split_of(messages: Iterable[Mapping[str, Any]], test_percent: int, group: str = "") -> str:
+    """`train` or `test`; raising the percentage only ever moves prompts from train to test.
+
+    Args: group: prompts of one split group are on one side together; without one, a prompt stands for itself.
+    """
+    said = (
+        b"whetstone split group\0" + group.encode()
+        if group
+        else b"whetstone split\0" + normalised(messages).encode()
+    )
+    digest = hashlib.sha256(said).digest()
     return "test" if int.from_bytes(digest[:8], "big") % 10_000 < test_percent * 100 else "train"

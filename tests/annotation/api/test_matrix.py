@@ -5,6 +5,7 @@ not be in any answer that a labeler gets (I-21).
 """
 
 import copy
+import io
 import uuid
 
 import pytest
@@ -16,7 +17,8 @@ from annotation.campaigns.services import change_campaign
 from annotation.endpoints.models import Endpoint
 from annotation.endpoints.services import create_endpoint
 from annotation.generation.models import Generation
-from annotation.items.models import Item
+from annotation.items.imports import upload
+from annotation.items.models import Import, Item
 from annotation.ledger.models import Payout
 from annotation.people.models import User
 from annotation.people.services import invite
@@ -37,6 +39,7 @@ ROLES = (
     "disabled",
 )
 OUTSIDE = {"stranger": 404, "suspended": 404, "anonymous": 401, "disabled": 401}
+FILES = ("items-import", "imports")  # whose body is a file
 JSONL = b'{"prompt": "New?", "responses": ["a", "b"]}\n'
 
 
@@ -114,6 +117,19 @@ EXPECTED = {
     ("disagreements", "get"): (reviewers(200), None),
     ("adjudications", "get"): (reviewers(200), None),
     ("adjudications", "post"): (reviewers(201), lambda world: world.decision()),
+    ("imports", "get"): (admins(200), None),
+    ("imports", "post"): (admins(201), lambda world: JSONL),
+    ("import", "get"): (admins(200), None),
+    ("import", "delete"): (admins(204), None),
+    ("import-start", "post"): (
+        admins(202),
+        lambda world: {
+            "mapping": {"prompt": "prompt", "response_list": "responses"},
+            "update": False,
+            "options": {},
+        },
+    ),
+    ("import-errors", "get"): (admins(200), None),
     ("item-assign", "post"): (admins(201), lambda world: {"labeler": world.free_labeler()}),
     ("invitations", "get"): (admins(200), None),
     ("invitations", "post"): (admins(201), lambda world: {"role": "labeler", "max_uses": 3, "days": 7}),
@@ -332,8 +348,24 @@ class World:
             "adjudications": f"items/{self.answered.item_id}/adjudications/",
             "guidelines-acknowledge": "guidelines/acknowledge/",
             "item-gold": f"items/{self.lease.item_id}/gold/",
+            "import": "imports/{}/",
+            "import-start": "imports/{}/start/",
+            "import-errors": "imports/{}/errors/",
         }.get(route, f"{route}/")
-        return f"campaigns/{self.campaign.slug}/{tail}"
+        return f"campaigns/{self.campaign.slug}/{tail.format(self.import_id() if '{}' in tail else '')}"
+
+    def import_id(self) -> int:
+        """A file that waits; another one when it was started or thrown away."""
+        waiting = Import.objects.filter(campaign=self.campaign, status="uploaded").first()
+        return (
+            waiting
+            or upload(
+                actor=self.people["admin"],
+                campaign=self.campaign,
+                stream=io.BytesIO(JSONL),
+                file_name="x.jsonl",
+            )
+        ).pk
 
 
 @pytest.fixture
@@ -364,7 +396,7 @@ def test_each_role_gets_what_it_may(world, api, route, method):
         client = api(world.people[role])
         if role == "disabled":
             User.objects.filter(pk=world.people[role].pk).update(is_active=False)
-        options = {"content_type": "application/x-ndjson"} if route == "items-import" else {}
+        options = {"content_type": "application/x-ndjson"} if route in FILES else {}
         got[role] = client(method, world.path(route), body and body(world), **options).status_code
     assert got == expected
 
@@ -380,7 +412,7 @@ def test_a_foreign_campaign_does_not_exist(world, cast, api, route, method):
     for role in ("admin", "labeler", "researcher", "reviewer"):
         mine.memberships.get_or_create(user=other, role=role)
     _expected, body = EXPECTED[route, method]
-    options = {"content_type": "application/x-ndjson"} if route == "items-import" else {}
+    options = {"content_type": "application/x-ndjson"} if route in FILES else {}
     response = api(other)(method, world.path(route), body and body(world), **options)
     assert response.status_code == 404 and response.json()["code"] == "not_found"
     missing = (
@@ -495,7 +527,7 @@ def bodies(body):
 
 @pytest.mark.parametrize(
     ("route", "method"),
-    [(r, m) for (r, m), (_e, body) in EXPECTED.items() if body and r not in ("skip", "items-import")],
+    [(r, m) for (r, m), (_e, body) in EXPECTED.items() if body and r not in ("skip", *FILES)],
 )
 def test_no_body_gives_a_5xx(world, api, route, method, monkeypatch, settings):  # I-34
     """Also: no body makes a labeler's lease disappear, or says more than what to mend."""

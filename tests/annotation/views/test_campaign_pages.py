@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from annotation.assignment.services import lease_next
 from annotation.campaigns.models import Campaign
+from annotation.items import import_runs
 from annotation.people.models import AuditEvent, Invitation, Membership
 from feedback_types import registry
 from tests.cast import add_some_items, make_campaign, make_cast, send
@@ -105,8 +106,11 @@ def test_three_steps_make_a_campaign(client, cast, campaign):
 
     file = rows({"id": "p1", "prompt": "A poem about rain", "responses": ["Rain.", "It rains."]})
     file.name = "poems.jsonl"
-    client.post(f"/campaigns/{poems.slug}/items/import/", {"file": file})
-    assert poems.items.count() == 1
+    waiting = client.post(f"/campaigns/{poems.slug}/items/import/", {"file": file})
+    assert 'data-type="comparison"' in client.get(waiting.url).content.decode()
+    client.post(waiting.url, {"act": "start", "prompt": "prompt", "response_list": "responses", "id": "id"})
+    import_runs.run(poems.imports.get().pk)
+    assert poems.items.count() == 1 and "1 items imported" in client.get(waiting.url).content.decode()
     client.post(f"/campaigns/{poems.slug}/state/open/")
     poems.refresh_from_db()
     assert poems.state == "open"
@@ -135,16 +139,44 @@ def test_types_that_cannot_share_a_screen_say_why(client, cast, campaign, monkey
     assert "cannot share a screen" in response.content.decode()
 
 
-def test_a_bad_file_imports_nothing_and_says_where(client, cast, campaign):
+def test_a_file_is_looked_at_before_it_is_imported(client, cast, campaign):
     client.force_login(cast.adam)
+    file = io.BytesIO(b"question;a;b;topic\nQ1?;<b>One</b>;Two;x\nQ2?;Three;;y\n")
+    file.name = "answers.csv"
+    page = client.post(f"/campaigns/{campaign.slug}/items/import/", {"file": file}, follow=True)
+    url, html = page.redirect_chain[-1][0], page.content.decode()
+    assert "answers.csv" in html and "question" in html and 'value=";" selected' in html
+    form = {"prompt": "question", "responses": ["a", "b"], "delimiter": ";"}
+    shown = client.post(f"{url}?preview=1", form).content.decode()
+    assert "<html" not in shown and 'data-type="comparison"' in shown and "&lt;b&gt;One" in shown
+    assert "1 of the first 2 rows cannot be imported" in shown and '<td class="num">3</td>' in shown
+    assert "Give as many responses" in shown
+    wrong = client.post(url, {**form, "act": "start", "prompt": "nothing"})
+    assert wrong.status_code == 422 and "has no column nothing" in wrong.content.decode()
     before = campaign.items.count()
-    file = rows({"prompt": "Q", "responses": ["a", "b"]}, {"prompt": "Q", "responses": "a"})
-    file.name = "x.jsonl"
+    client.post(url, {**form, "act": "start"})
+    assert 'hx-trigger="every 1s"' in client.get(url).content.decode()
+    import_runs.run(campaign.imports.get().pk)
+    assert campaign.items.count() == before
+    refused = client.get(url).content.decode()
+    assert "Nothing was imported" in refused and '<td class="num">3</td>' in refused
+    assert client.get(f"{url}?live=1").headers["HX-Refresh"] == "true"
+    lines = b"".join(client.get(f"{url}errors.jsonl").streaming_content).splitlines()
+    assert [json.loads(line)["line"] for line in lines] == [3]
+    other = client.post(f"{url}?preview=1", {**form, "delimiter": ","}, headers={"hx-request": "true"})
+    assert other.status_code == 422 or other.headers.get("HX-Refresh")
+    client.post(f"{url}cancel/")
+    assert "Files on their way in" not in client.get(f"/campaigns/{campaign.slug}/items/").content.decode()
+
+
+def test_a_file_that_cannot_be_read_says_why(client, cast, campaign):
+    client.force_login(cast.adam)
+    file = io.BytesIO(b"PAR1 and no more")
+    file.name = "<script>.parquet"
     response = client.post(f"/campaigns/{campaign.slug}/items/import/", {"file": file})
     page = response.content.decode()
-    assert response.status_code == 422
-    assert campaign.items.count() == before
-    assert "responses" in page and '<td class="num">2</td>' in page
+    assert response.status_code == 422 and "Parquet file is broken" in page
+    assert "&lt;script&gt;" in page and "<script>.parquet" not in page and not campaign.imports.exists()
 
 
 def test_two_admins_get_a_difference_instead_of_a_lost_change(client, cast, campaign):

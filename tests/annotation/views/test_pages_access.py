@@ -5,6 +5,7 @@ The routes come from the resolver, so the table below cannot forget one.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import uuid
@@ -23,6 +24,7 @@ from annotation.assignment.services import flag, lease_next
 from annotation.campaigns.models import Campaign
 from annotation.endpoints.services import create_endpoint
 from annotation.generation.models import Generation
+from annotation.items.imports import upload
 from annotation.ledger.models import Payout
 from annotation.people.models import ApiToken, Membership, Role, User
 from annotation.people.services import create_sign_in_link, grant_role, invite, issue_token, revoke_role
@@ -129,6 +131,9 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "campaign_audit": (admins(200), None, {}),
     "campaign_items": (overseers(200), None, {}),
     "campaign_import": (None, admins(302), {}),
+    "campaign_import_one": (admins(200), admins(200), {"prompt": "prompt"}),
+    "campaign_import_cancel": (None, admins(302), {}),
+    "campaign_import_errors": (admins(200), None, {}),
     "campaign_item": (overseers(200), None, {}),
     "campaign_item_overlap": (None, admins(302), {"overlap": "3"}),
     "campaign_review": (reviewers(200), None, {}),
@@ -287,6 +292,12 @@ class World:
             actor=cast.adam, campaign=self.campaign, url="http://127.0.0.1:9/hook", kinds=["flag.created"]
         )
         message = Delivery.objects.create(webhook=webhook, kind="flag.created", data={})
+        waiting = upload(
+            actor=cast.adam,
+            campaign=self.campaign,
+            stream=io.BytesIO(b"prompt,a,b\nQ?,A,B\n"),
+            file_name="x.csv",
+        )
         urls = bundle_urls()
         return {
             "slug": self.campaign.slug,
@@ -297,6 +308,7 @@ class World:
             "css_digest": urls["css"].split(".")[-2],
             "item_id": lease.item_id,
             "flag_id": report.pk,
+            "import_id": waiting.pk,
             "invitation_id": invitation.pk,
             "membership_id": sven.pk,
             "token_id": mine.pk,
@@ -441,6 +453,7 @@ MISSING: dict[str, Any] = {
         (
             "item_id",
             "flag_id",
+            "import_id",
             "invitation_id",
             "membership_id",
             "token_id",
