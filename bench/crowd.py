@@ -1,7 +1,7 @@
 """Does the truth come out of what a crowd said, and does a ranking come out of its preferences?
 
 python -m bench crowd --data DIR            three sets with truth, one of preferences; a minute
-pip install crowd-kit==1.4.2                the same beside crowd-kit, where it is installed (several minutes)
+pip install -e ".[bench]"                   the same beside crowd-kit, where it is installed (several minutes)
 
 binary, sites, hitspam     share of items with known truth that each model gets right (crowd_labels_gal)
 llmfao                     59 language models compared by a crowd, with ties: how much of held-out judgements is told by
@@ -206,14 +206,13 @@ def planted(pairs: Any, who: Any, m: int) -> dict[str, Any]:
     is_coin = np.isin(busy, coins)
     attention = found.attention[busy]
     pairs_of_people = attention[~is_coin][:, None] - attention[is_coin][None, :]
-    clean = bt.fit(pairs, m).strengths
     return {
         "labelers": len(busy),
         "coins": len(coins),
         "auc": round(float((pairs_of_people > 0).mean() + (pairs_of_people == 0).mean() / 2), 3),
-        "rank_correlation_with_the_clean_order": {
-            "plain": spearman(bt.fit(spoilt, m).strengths, clean),
-            "noisy": spearman(found.fitted.strengths, clean),
+        "rank_correlation_with_its_own_clean_order": {
+            "plain": spearman(bt.fit(spoilt, m).strengths, bt.fit(pairs, m).strengths),
+            "noisy": spearman(found.fitted.strengths, bt.noisy(pairs, who, m).fitted.strengths),
         },
     }
 

@@ -124,6 +124,14 @@ def _run(data_dir: Path, places: Any, n: int) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     from annotation.people.models import User
+    from annotation.quality import reports
+
+    statistics_s = {}
+    for statistic in reports.STATISTICS:
+        began = time.perf_counter()
+        if not reports.compute(campaign.pk, statistic):
+            raise RuntimeError(f"{statistic} was not computed")
+        statistics_s[statistic] = round(time.perf_counter() - began, 1)
 
     with start_web(data_dir) as web:
         clients = {
@@ -141,6 +149,7 @@ def _run(data_dir: Path, places: Any, n: int) -> dict[str, Any]:
         "filled_s": round(filled_s),
         "recount_s": round(recounted_s, 1),
         "differences": wrong,
+        "statistics_s": statistics_s,  # of a worker, for the pages of quality
         "pages": pages,
     }
 
@@ -186,6 +195,9 @@ def _pages(slug: str, n: int) -> dict[str, tuple[str, str]]:
         "one item": ("admin", f"{base}items/{n // 10 * 10 - 9}/"),
         "people": ("admin", f"{base}people/"),
         "quality": ("admin", f"{base}quality/"),
+        "quality, labelers": ("admin", f"{base}quality/labelers/"),
+        "quality, reliability": ("admin", f"{base}quality/reliability/"),
+        "quality, leaderboard": ("admin", f"{base}quality/leaderboard/"),
         "money": ("admin", f"{base}money/"),
         "history": ("admin", f"{base}history/"),
         "home of a labeler": ("labeler", "/"),

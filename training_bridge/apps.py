@@ -7,6 +7,9 @@ class TrainingBridgeConfig(AppConfig):
 
     def ready(self) -> None:
         from annotation.people.erasure import person_erased
+        from annotation.quality import estimates
+        from training_bridge.reliability import of_reward_model
         from training_bridge.services.erasure import on_person_erased
 
         person_erased.connect(on_person_erased, dispatch_uid="snapshots")
+        estimates.add(of_reward_model)

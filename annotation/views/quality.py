@@ -23,7 +23,7 @@ from annotation.adjudication.selectors import categories_of, category_in_words, 
 from annotation.campaigns.models import Campaign
 from annotation.gold.selectors import gold_reports
 from annotation.items.selectors import items_of
-from annotation.people.models import User
+from annotation.people.models import Role, User
 from annotation.quality import estimates, reports
 from annotation.quality.agreement import headings
 from annotation.quality.habits import READ_PER_S, READ_PER_S_CJK, TOO_FAST
@@ -136,7 +136,7 @@ def reliability(request: HttpRequest, slug: str) -> HttpResponse:
         models.append(
             model
             | {
-                "title": f"{title}: {registry.get(model['type']).label_name(model['label'])}",
+                "title": f"{title} · {registry.get(model['type']).label_name(model['label'])}",
                 "rows": rows,
                 "number": n,
                 "plot": plots.intervals(
@@ -153,7 +153,12 @@ def reliability(request: HttpRequest, slug: str) -> HttpResponse:
     return render(
         request,
         "campaigns/quality_reliability.html",
-        context | {"models": models, "estimates": _estimates(request, campaign)},
+        context
+        | {
+            "models": models,
+            "estimates": _estimates(request, campaign),
+            "may_research": context["is_admin"] or Role.RESEARCHER in getattr(campaign, "my_roles", ()),
+        },
     )
 
 

@@ -330,6 +330,10 @@ def test_a_reward_model_page_shows_what_is_known(
         assert "82.0 %" in page and "l-1" in page and page.count("<svg") >= 4
     else:
         assert "Not measured yet" in page
+    # What it learned of the labelers stands with the campaign's quality too: e^(0.3 - 1.96 * 0.2) = 0.912, e^0.692 = 2.
+    quality = researcher.get(reverse("campaign_reliability", args=[world.slug])).content.decode()
+    told = bool(metrics and metrics["evaluation"])
+    assert (">l-1<" in quality) == ("1.35" in quality) == ("0.912 … 2" in quality) == told
 
 
 def test_heat_spans_cut_the_text_at_code_points() -> None:
