@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -215,6 +215,29 @@ def want_order(campaign_id: int, *, in_s: int = SETTLE_S) -> None:
         """,
         [campaign_id, in_s],
     )
+
+
+def save_scores(campaign_id: int, scores: Mapping[int, float], source: str) -> int:
+    """Writes `ItemScore` rows for those of the items that are the campaign's; how many."""
+    return run(
+        """
+        WITH saved AS (
+          INSERT INTO annotation_itemscore (item_id, value, source, scored_at)
+          SELECT i.id, s.value, %(source)s, statement_timestamp()
+          FROM unnest(%(items)s::bigint[], %(values)s::float8[]) AS s(item_id, value)
+          JOIN annotation_item i ON i.id = s.item_id AND i.campaign_id = %(campaign)s
+          ON CONFLICT (item_id) DO UPDATE
+            SET value = excluded.value, source = excluded.source, scored_at = excluded.scored_at
+          RETURNING 1)
+        SELECT count(*) FROM saved
+        """,
+        {
+            "campaign": campaign_id,
+            "source": source,
+            "items": list(scores),
+            "values": [float(value) for value in scores.values()],
+        },
+    )[0][0]
 
 
 def claim() -> tuple[int, Any] | None:

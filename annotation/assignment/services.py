@@ -22,7 +22,6 @@ from annotation.assignment.models import (
     Assignment,
     Flag,
     FlagReason,
-    ItemScore,
     LabelerCursor,
     Skip,
     SkipReason,
@@ -358,18 +357,10 @@ def save_scores(*, campaign: Campaign, scores: Mapping[int, float], source: str)
     bad = next((value for value in scores.values() if not math.isfinite(value)), None)
     if bad is not None:
         raise Invalid(_("A score is not a number."), fields={"scores": [_("Give finite numbers.")]})
-    mine = Item.objects.filter(campaign=campaign, pk__in=list(scores)).values_list("pk", flat=True)
-    rows = [ItemScore(item_id=pk, value=scores[pk], source=source[:100], scored_at=Now()) for pk in mine]
-    ItemScore.objects.bulk_create(
-        rows,
-        batch_size=2_000,
-        update_conflicts=True,
-        unique_fields=["item"],
-        update_fields=["value", "source", "scored_at"],
-    )
-    if rows and _strategy(campaign.pk)[0].merges:
+    saved = order.save_scores(campaign.pk, scores, source[:100])
+    if saved and _strategy(campaign.pk)[0].merges:
         order.want_order(campaign.pk, in_s=0)
-    return len(rows)
+    return saved
 
 
 @in_transaction

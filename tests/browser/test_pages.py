@@ -64,6 +64,7 @@ def arguments(scene):
         "webhook": str(webhook.pk),
         "item": str(disputed.item_id),
         "settled": str(settled),
+        "labeler_membership": str(campaign.memberships.get(user=cast.lena, role="labeler").pk),
         **{
             method: str(
                 Run.objects.create(

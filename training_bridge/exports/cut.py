@@ -68,7 +68,7 @@ ROWS = f"""
            s.id AS submission, s.item_id, s.labeler_id, s.labeler_kind, s.revision, s.status,
            s.protocol_version, s.guidelines_version, s.active_ms, s.total_ms, s.device_class,
            to_char(s.submitted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS submitted_at,
-           i.prompt_id, i.round_number, a.response_order
+           i.prompt_id, i.round_number, a.response_order, a.chosen_by
     FROM {SUBMISSIONS}
     JOIN annotation_feedback f ON f.submission_id = s.id
     JOIN annotation_assignment a ON a.id = s.assignment_id

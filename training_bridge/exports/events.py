@@ -30,6 +30,7 @@ COPY (
     '{{"active_ms":', coalesce(e.active_ms::text, 'null'),
     ',"campaign":', %(campaign)s::text,
     ',"choice_set":', e.choice_set,
+    ',"chosen_by":', to_json(e.chosen_by),
     ',"device_class":', to_json(e.device_class),
     ',"guidelines_version":', e.guidelines_version,
     ',"id":', e.id,

@@ -43,7 +43,7 @@ HORIZON = """
 PAGE = """
     SELECT s.submitted_at, s.id, s.supersedes_id, s.item_id, s.labeler_id, s.labeler_kind, s.revision, s.status,
            s.protocol_version, s.guidelines_version, s.active_ms, s.total_ms, s.device_class,
-           i.prompt_id, i.round_number, a.response_order
+           i.prompt_id, i.round_number, a.response_order, a.chosen_by
     FROM annotation_submission s
     JOIN annotation_item i ON i.id = s.item_id
     JOIN annotation_assignment a ON a.id = s.assignment_id
@@ -99,7 +99,7 @@ def _event(
     campaign: Campaign, row: tuple[Any, ...], feedback: tuple[Any, ...], names: dict[int, str]
 ) -> dict[str, Any]:
     (submitted_at, submission, supersedes, item, labeler, kind, revision, status, protocol, guidelines,
-     active_ms, total_ms, device_class, prompt, round_number, order) = row  # fmt: skip
+     active_ms, total_ms, device_class, prompt, round_number, order, chosen_by) = row  # fmt: skip
     _, event, question, slug, version, target, payload, choice_set = feedback
     return {
         "id": event,
@@ -110,6 +110,7 @@ def _event(
         "round": round_number,
         "prompt": prompt,
         "responses": order,
+        "chosen_by": chosen_by,
         "question": question,
         "type": slug,
         "version": version,

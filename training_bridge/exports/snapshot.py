@@ -34,7 +34,8 @@ from training_bridge.exports.tables import FEEDBACK_SCHEMA, PROMPT_SCHEMA, RESPO
 from training_bridge.exports.texts import TextIndex
 
 SUPERSEDED = "SUPERSEDED.json"
-FORMAT = 2  # 1 had no agreement, languages, terms of the data and filters by type, labeler and agreement
+# 1 had no agreement, languages, terms of the data and filters by type, labeler and agreement; 2 no `chosen_by` in events.
+FORMAT = 3
 
 Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all
 

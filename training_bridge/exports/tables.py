@@ -24,6 +24,7 @@ FEEDBACK_SCHEMA = pa.schema(
         ("round", pa.int32()),
         ("prompt", pa.int64()),
         ("responses", pa.list_(pa.int64())),
+        ("chosen_by", pa.string()),
         ("question", pa.string()),
         ("type", pa.string()),
         ("version", pa.int32()),

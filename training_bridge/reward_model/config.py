@@ -190,6 +190,12 @@ class ScoreParameters(Parameters):
     )
 
 
+class UncertaintyParameters(Parameters):
+    pack_tokens: int = Field(
+        default=16_384, ge=64, title="Tokens a pack", description="Most tokens run at once."
+    )
+
+
 P = TypeVar("P", bound=Parameters)
 
 

@@ -15,6 +15,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
+from annotation.assignment.models import Assignment
 from annotation.models import Campaign, Prompt, User
 from tests.training_bridge.world import START, World, person
 from training_bridge.exports.filters import Filters
@@ -42,6 +43,7 @@ def tree(path: Path) -> dict[str, str]:
 def test_native_row_says_everything(tmp_path: Path) -> None:
     world = World(n_prompts=1, n_labelers=1)
     submission = world.say(world.items[0], world.labelers[0], strength=-2, flipped=True)
+    Assignment.objects.update(chosen_by="control")
     built = snap(world, tmp_path)
     (row,) = lines(built.path / "native/feedback.jsonl")
     good, bad = world.items[0].responses.order_by("itemresponse__position").values_list("pk", flat=True)
@@ -51,6 +53,7 @@ def test_native_row_says_everything(tmp_path: Path) -> None:
         "active_ms": 5200,
         "campaign": world.campaign.pk,
         "choice_set": submission.feedback.get().choice_set,
+        "chosen_by": "control",
         "device_class": "",
         "guidelines_version": 1,
         "item": world.items[0].pk,
