@@ -4,11 +4,15 @@ import datetime as dt
 
 import pytest
 
+from annotation.assignment.services import lease_next
 from annotation.campaigns.dashboard import days_of, in_need
 from annotation.campaigns.forecast import forecast, units_of
+from annotation.gold.models import GoldScore
+from annotation.quality.models import QualityReport
+from annotation.quality.stored import Worth, worth
 from annotation.rollups.models import CampaignHour
 from annotation.rollups.selectors import Work
-from tests.cast import make_campaign, make_cast, make_labelers
+from tests.cast import make_campaign, make_cast, make_labelers, send
 
 NOW = dt.datetime(2026, 11, 27, 12, 30, tzinfo=dt.UTC)
 
@@ -64,3 +68,23 @@ def test_days_without_work_are_there_and_help_is_offered_to_whom_it_may_serve():
         (fast, ("hasty",)),
         (fussy, ("skips",)),
     ]
+
+
+@pytest.mark.django_db
+def test_the_worth_of_answers_is_what_was_stored():
+    cast = make_cast()
+    campaign = make_campaign(cast, items=1)
+    assert worth(campaign) == Worth([], None, 0)
+    sent = send(lease_next(labeler=cast.lena, campaign=campaign))
+    for question, score in (("better", 1.0), ("grade", 0.5)):
+        GoldScore.objects.create(
+            submission=sent,
+            campaign=campaign,
+            labeler=cast.lena,
+            question=question,
+            type="critique",
+            score=score,
+        )
+    figures = {"question": "better", "alpha": 0.61, "low": 0.5, "high": 0.7}
+    QualityReport.objects.create(campaign=campaign, statistic="agreement", data={"questions": [figures]})
+    assert worth(campaign) == Worth([("Which is better?", 0.61, 0.5, 0.7)], 0.75, 2)
