@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from annotation.assignment.services import lease_next
 from annotation.campaigns.models import Campaign
+from annotation.campaigns.services import CONTROL
 from annotation.items import import_runs
 from annotation.people.models import AuditEvent, Invitation, Membership
 from feedback_types import registry
@@ -188,6 +189,7 @@ def test_two_admins_get_a_difference_instead_of_a_lost_change(client, cast, camp
         "overlap": 2,
         "lease_s": 600,
         "hold_after": 1,
+        **{name: getattr(campaign, name) for name in CONTROL},
         "guidelines": "First.",
     }
     assert client.post(url, form).status_code == 302
@@ -213,6 +215,7 @@ def test_an_overlap_below_the_answers_given_is_refused_with_the_number(client, c
         "overlap": 1,
         "lease_s": 600,
         "hold_after": 1,
+        **{name: getattr(campaign, name) for name in CONTROL},
         "guidelines": "",
     }
     response = client.post(f"/campaigns/{campaign.slug}/settings/", form)
