@@ -57,7 +57,7 @@ def arguments(scene):
         )  # fmt: skip
     dispute(campaign, cast.adam, cast.rita)
     settled = Adjudication.objects.get(campaign=campaign).item_id
-    (disputed,) = queue_of(campaign)
+    disputed, *_others = queue_of(campaign)
     return {
         "campaign": campaign.slug,
         "import": str(campaign.imports.get().pk),
