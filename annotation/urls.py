@@ -7,6 +7,7 @@ from django.urls import path, re_path
 from annotation.views import (
     adjudication,
     assets,
+    audit,
     campaign_new,
     campaigns,
     doors,
@@ -47,6 +48,7 @@ urlpatterns = [
     ),
     re_path(r"^assets/widgets\.(?P<digest>[0-9a-f]{12})\.css$", assets.widgets_css, name="widgets_css"),
     path("types/", types.types, name="types"),
+    path("history/", audit.site, name="site_audit"),
     # Campaigns
     path("campaigns/", campaigns.campaigns, name="campaigns"),
     path("campaigns/new/", campaign_new.new, name="campaign_new"),
@@ -59,7 +61,7 @@ urlpatterns = [
     path("campaigns/<slug:slug>/questions/", campaign_new.questions, name="campaign_questions"),
     path("campaigns/<slug:slug>/questions/types/", types.choose, name="campaign_types"),
     path("campaigns/<slug:slug>/settings/", campaign_new.change, name="campaign_settings"),
-    path("campaigns/<slug:slug>/history/", campaign_new.audit, name="campaign_audit"),
+    path("campaigns/<slug:slug>/history/", audit.campaign, name="campaign_audit"),
     path("campaigns/<slug:slug>/items/", items.items, name="campaign_items"),
     path("campaigns/<slug:slug>/items/import/", imports.upload, name="campaign_import"),
     path("campaigns/<slug:slug>/imports/<int:import_id>/", imports.one, name="campaign_import_one"),

@@ -19,7 +19,7 @@ from annotation.items.models import Item
 from annotation.items.selectors import item_state
 from annotation.ledger import currencies
 from annotation.ledger.selectors import Balance
-from annotation.people.models import Membership
+from annotation.people.models import AuditEvent, Membership
 from annotation.submissions.models import Feedback, Submission
 from annotation.webhooks.models import Delivery, Webhook
 from feedback_types.base import Screen
@@ -156,6 +156,18 @@ def item(row: Item) -> dict[str, Any]:
             for link in row.links  # type: ignore[attr-defined]
         ],
         "metadata": row.metadata,
+        "created_at": time(row.created_at),
+    }
+
+
+def audit_event(row: AuditEvent) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "actor": row.actor.get_username() if row.actor else None,
+        "action": row.action,
+        "target": row.target,
+        "before": row.before,
+        "after": row.after,
         "created_at": time(row.created_at),
     }
 

@@ -185,6 +185,16 @@ class Item(s.Serializer):
     created_at = s.DateTimeField()
 
 
+class AuditEvent(s.Serializer):
+    id = s.IntegerField()
+    actor = s.CharField(allow_null=True, help_text="null: the program itself")
+    action = s.CharField()
+    target = s.CharField()
+    before = s.JSONField(allow_null=True)
+    after = s.JSONField(allow_null=True)
+    created_at = s.DateTimeField()
+
+
 class ItemChanges(s.Serializer):
     overlap = s.IntegerField(min_value=1, max_value=100)
 

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from annotation.api import (
     adjudication,
+    audit,
     campaigns,
     endpoints,
     feedback,
@@ -42,6 +43,7 @@ urlpatterns = [
     path("campaigns/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
     path("campaigns/<slug:slug>/quality/<slug:statistic>/", quality.Quality.as_view(), name="quality"),
     path("campaigns/<slug:slug>/consensus/", quality.Consensus.as_view(), name="consensus"),
+    path("campaigns/<slug:slug>/audit/", audit.Audit.as_view(), name="audit"),
     path("campaigns/<slug:slug>/items/", items.Items.as_view(), name="items"),
     path("campaigns/<slug:slug>/items/import/", items.ImportItems.as_view(), name="items-import"),
     path("campaigns/<slug:slug>/items/<int:item_id>/", adjudication.OneItem.as_view(), name="item"),

@@ -161,4 +161,9 @@ class AuditEvent(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [models.Index(fields=["campaign", "-id"], name="audit_by_campaign")]
+        indexes = [
+            models.Index(fields=["campaign", "-id"], name="audit_by_campaign"),
+            models.Index(fields=["campaign", "action", "-id"], name="audit_by_campaign_and_action"),
+            models.Index(fields=["campaign", "actor", "-id"], name="audit_by_campaign_and_actor"),
+            models.Index(fields=["action", "-id"], name="audit_by_action"),
+        ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db import connection
 from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
@@ -88,6 +91,49 @@ def invitations(campaign: Campaign) -> QuerySet[Invitation]:
 def audit_trail(campaign: Campaign) -> QuerySet[AuditEvent]:
     """Acts of admins and researchers, latest first."""
     return AuditEvent.objects.filter(campaign=campaign).select_related("actor").order_by("-id")
+
+
+def audited_with(
+    campaign: Campaign | None, *, who: str = "", what: str = "", before: int | None = None
+) -> QuerySet[AuditEvent]:
+    """Acts in a campaign (None: on the whole site), latest first: of one person, of one kind, older than one act."""
+    rows = AuditEvent.objects.select_related("actor", "campaign").order_by("-id")
+    if campaign is not None:
+        rows = rows.filter(campaign=campaign)
+    if who:
+        rows = rows.filter(actor__username=who) if "\x00" not in who else rows.none()
+    if what:
+        rows = rows.filter(action=what) if "\x00" not in what else rows.none()
+    return rows if before is None else rows.filter(pk__lt=before)
+
+
+def audited_actions(campaign: Campaign | None) -> list[str]:
+    """The kinds of acts that there are, in order: one step in the index for each, however many acts there were."""
+    return _each("action", campaign)
+
+
+def audited_people(campaign: Campaign | None) -> list[str]:
+    """Names of those who did something, in order."""
+    ids = _each("actor_id", campaign)
+    return sorted(User.objects.filter(pk__in=ids).values_list("username", flat=True))
+
+
+def _each(column: str, campaign: Campaign | None) -> list[Any]:
+    """Distinct values of an indexed column, each found by a step from the one before."""
+    where = "" if campaign is None else "campaign_id = %(campaign)s AND"
+    smallest = f"SELECT {column} FROM annotation_auditevent WHERE {where} {column}"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH RECURSIVE each(value) AS (
+              ({smallest} IS NOT NULL ORDER BY {column} LIMIT 1)
+              UNION ALL
+              SELECT ({smallest} > each.value ORDER BY {column} LIMIT 1) FROM each WHERE each.value IS NOT NULL
+            ) SELECT value FROM each WHERE value IS NOT NULL
+            """,
+            {"campaign": campaign.pk if campaign else None},
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def tokens_of(user: User) -> QuerySet[ApiToken]:

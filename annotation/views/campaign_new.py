@@ -27,7 +27,6 @@ from annotation.campaigns import services
 from annotation.campaigns.models import Campaign, DataLicense, LegalBasis
 from annotation.campaigns.retired import Retired, retired
 from annotation.errors import Refused, Stale
-from annotation.people import selectors as people_selectors
 from annotation.rendering.changes import Change, changes
 from annotation.views import conflicts
 from annotation.views.assets import bundle_urls
@@ -38,8 +37,6 @@ from annotation.views.pages import page
 from annotation.views.protocol_form import drafts_of, read, sample
 from feedback_types import registry
 from feedback_types.protocol import MAX_QUESTIONS, dump_protocol
-
-AUDIT_ON_A_PAGE = 100
 
 
 class NewCampaignForm(forms.Form):
@@ -269,22 +266,6 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         "protocol": campaign.protocol,
     }
     return render(request, "campaigns/settings.html", context, status=status)
-
-
-@page
-def audit(request: HttpRequest, slug: str) -> HttpResponse:
-    """What admins and researchers did here, latest first; a page continues after an id."""
-    campaign = access.campaign_for_admin(request.user, slug)
-    events = people_selectors.audit_trail(campaign)
-    after = request.GET.get("after", "")
-    if after.isascii() and after.isdigit() and len(after) < 19:
-        events = events.filter(pk__lt=int(after))
-    rows = list(events[: AUDIT_ON_A_PAGE + 1])
-    context = tab_context(request, campaign, "audit") | {
-        "events": rows[:AUDIT_ON_A_PAGE],
-        "after": rows[AUDIT_ON_A_PAGE - 1].pk if len(rows) > AUDIT_ON_A_PAGE else None,
-    }
-    return render(request, "campaigns/audit.html", context)
 
 
 def _seen(request: HttpRequest, campaign: Campaign) -> int | None:

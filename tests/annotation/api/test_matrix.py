@@ -112,6 +112,7 @@ EXPECTED = {
     ("consensus", "get"): (overseers(200), None),
     ("items", "get"): (overseers(200), None),
     ("items-import", "post"): (admins(201), lambda world: JSONL),
+    ("audit", "get"): (admins(200), None),
     ("item", "get"): (overseers(200), None),
     ("item", "patch"): (admins(200), lambda world: {"overlap": 3}),
     ("disagreements", "get"): (reviewers(200), None),

@@ -119,6 +119,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "join": (public(200), JOINED, {}),
     "widgets_js": (public(200), public(200), {}),
     "widgets_css": (public(200), public(200), {}),
+    "site_audit": ({**signed_in(404)}, None, {}),
     "types": (signed_in(200), signed_in(200), {}),
     # Campaigns
     "campaigns": (signed_in(200), None, {}),
