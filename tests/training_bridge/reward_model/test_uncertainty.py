@@ -11,7 +11,7 @@ from annotation.items.models import Item
 from tests.training_bridge.world import World
 from training_bridge import methods
 from training_bridge.models import Run
-from training_bridge.programs import DONE, PROBLEM, main
+from training_bridge.programs import DONE, main
 from training_bridge.reward_model.model import RewardModel
 from training_bridge.reward_model.uncertainty import score, uncertainty
 
@@ -51,5 +51,3 @@ def test_open_items_are_scored_and_nothing_else(policy_dir, tmp_path):
     assert scores.keys() == {item.pk for item in world.items[1:]} and all(
         0 <= s <= 1 for s in scores.values()
     )
-    (folder / "items.jsonl").write_text("")
-    assert main(score, [str(folder)]) == PROBLEM
