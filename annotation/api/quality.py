@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -61,9 +60,7 @@ class Quality(ApiView):
             }
         )
 
-    @extend_schema(
-        operation_id="quality_compute", request=None, responses={202: OpenApiTypes.NONE}, tags=["quality"]
-    )
+    @extend_schema(operation_id="quality_compute", request=None, responses={202: None}, tags=["quality"])
     def post(self, request: Request, slug: str, statistic: str) -> Response:
         """A worker computes it again."""
         campaign = access.campaign_for_overseer(request.user, slug)
