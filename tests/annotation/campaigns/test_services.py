@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotation.assignment.services import lease_next
+from annotation.assignment.services import acknowledge_guidelines, lease_next
 from annotation.campaigns import selectors, services
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.errors import Conflict, Invalid, Stale
@@ -137,6 +137,7 @@ def test_versions_are_numbered_and_kept(cast):
     assert campaign.guidelines.markdown == "Second." and campaign.protocol.number == 2
     assert campaign.protocol.questions_json[0]["settings"]["ties"] is True  # spelled out
     assert send(lease).protocol_version == 1
+    acknowledge_guidelines(labeler=cast.lena, campaign=campaign, number=2)
     assert lease_next(labeler=cast.lena, campaign=campaign).protocol_id == campaign.protocol_id
 
 

@@ -59,7 +59,7 @@ def test_the_queue_and_choosing(client, cast, campaign):
         address(campaign, f"{first}/"), form | {"reason": "No.", "idempotency_key": uuid.uuid4()}
     )
     assert again.status_code == 409 and "Somebody else settled" in again.content.decode()
-    quality = client.get(f"/campaigns/{campaign.slug}/quality/").content.decode()
+    quality = client.get(f"/campaigns/{campaign.slug}/quality/labelers/").content.decode()
     assert "misread the prompt" in quality and cast.lena.pseudonym(campaign.pk) in quality
     item = client.get(f"/campaigns/{campaign.slug}/items/{first}/").content.decode()
     assert "It is right." in item and "chose one of the answers" in item
