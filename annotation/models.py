@@ -27,6 +27,7 @@ from annotation.people.models import (
     SignInLink,
     User,
 )
+from annotation.qualification.models import PracticeAnswer, Qualification
 from annotation.quality.models import QualityReport
 from annotation.rollups.models import (
     CampaignHour,
@@ -75,8 +76,10 @@ __all__ = [
     "Membership",
     "Payout",
     "PersonErasure",
+    "PracticeAnswer",
     "Prompt",
     "Protocol",
+    "Qualification",
     "QualityReport",
     "QueueState",
     "ReasonTally",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -17,9 +18,13 @@ from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import questions_for, screen_for, unread_guidelines
 from annotation.campaigns.models import Campaign
 from annotation.errors import Invalid
+from annotation.items.models import Purpose
 from annotation.people.models import User
+from annotation.qualification.selectors import is_held_back, standing
+from annotation.qualification.services import answer_practice, go_on, next_practice, try_again
 from annotation.submissions.selectors import answers_of
 from annotation.submissions.services import reopen_last, submit
+from feedback_types.base import Screen
 from feedback_types.protocol import read_json
 
 
@@ -36,9 +41,19 @@ class Next(_LabelView):
         """The item you hold, or a new one; with `beyond`, the one after those. When there is none, `reason` says why."""
         campaign = access.campaign_for_labeler(request.user, slug)
         beyond = _ids(self.body(request, "beyond").get("beyond", []))
+        place = None
         assignment = services.lease_next(labeler=person(request), campaign=campaign, beyond=beyond)
+        if assignment is None and campaign.practice_first:
+            assignment = next_practice(labeler=person(request), campaign=campaign)
+            place = _place(person(request), campaign) if assignment else None
         reason = "" if assignment else _why_none(person(request), campaign)
-        return Response({"assignment": assignment and describe.assignment(assignment), "reason": reason})
+        return Response(
+            {
+                "assignment": assignment and describe.assignment(assignment),
+                "reason": reason,
+                "practice": place,
+            }
+        )
 
 
 class Acknowledge(_LabelView):
@@ -55,6 +70,29 @@ class Acknowledge(_LabelView):
         done = services.acknowledge_guidelines(labeler=person(request), campaign=campaign, number=number)
         done.refresh_from_db()
         return Response({"number": done.guidelines.number, "at": describe.time(done.at)})
+
+
+class QualificationView(_LabelView):
+    @extend_schema(
+        operation_id="qualification_read", responses=schemas.QualificationStanding, tags=["labeling"]
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Where you stand in practice; `next` gives its items, and `submit` what was expected."""
+        campaign = access.campaign_for_labeler(request.user, slug)
+        return Response(asdict(standing(person(request), campaign)))
+
+    @extend_schema(
+        operation_id="qualification_again",
+        request=None,
+        responses=schemas.QualificationStanding,
+        tags=["labeling"],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Begins another attempt after one that failed. 409 `no_retry` when there is none."""
+        campaign = access.campaign_for_labeler(request.user, slug)
+        self.body(request)
+        try_again(labeler=person(request), campaign=campaign)
+        return Response(asdict(standing(person(request), campaign)))
 
 
 class OneAssignment(_LabelView):
@@ -114,6 +152,8 @@ class Submit(_LabelView):
         if not isinstance(wants_next, bool):
             raise Invalid(_("next is true or false."), fields={"next": [_("true or false")]})
         screen = screen_for(assignment)
+        if assignment.item.purpose == Purpose.PRACTICE:
+            return _practise(person(request), assignment, screen, data)
         stored = submit(
             labeler=person(request),
             assignment_id=assignment_id,
@@ -185,9 +225,34 @@ class Undo(_LabelView):
         )
 
 
+def _place(labeler: User, campaign: Campaign) -> dict[str, Any]:
+    now = standing(labeler, campaign)
+    return {"number": now.answered + 1, "of": now.of, "attempt": now.attempt}
+
+
+def _practise(labeler: User, assignment: Assignment, screen: Screen, data: dict[str, Any]) -> Response:
+    said = answer_practice(
+        labeler=labeler,
+        assignment=assignment,
+        idempotency_key=data["idempotency_key"],
+        answers=read_json(questions_for(assignment), screen, data["answers"]),
+        screen=screen,
+    )
+    go_on(labeler=labeler, campaign=assignment.campaign)  # this reply is the comparison
+    practice = {
+        "score": said.score,
+        "scores": said.scores,
+        "expected": assignment.item.gold_answers,
+        "qualification": asdict(standing(labeler, assignment.campaign)),
+    }
+    return Response({"submission": None, "practice": practice}, status=201)
+
+
 def _why_none(labeler: User, campaign: Campaign) -> str:
     if not campaign.is_open:
         return campaign.state
+    if is_held_back(labeler.pk, campaign):
+        return "not_qualified"
     return "guidelines" if unread_guidelines(labeler, campaign) else "empty"
 
 

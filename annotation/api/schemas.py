@@ -54,11 +54,14 @@ class Campaign(s.Serializer):
     error_categories = s.ListField(child=s.CharField())
     shows_errors = s.BooleanField()
     gold_share = s.FloatField(
-        required=False, help_text="This and the next three: for those who oversee the campaign."
+        required=False, help_text="This and the next six: for those who oversee the campaign."
     )
     gold_warn = s.FloatField(required=False)
     gold_pause = s.FloatField(required=False)
     gold_window = s.IntegerField(required=False)
+    practice_first = s.BooleanField(required=False)
+    practice_pass = s.FloatField(required=False)
+    practice_retries = s.IntegerField(required=False)
     round = s.IntegerField()
     version = s.IntegerField(help_text="Send it back as If-Match when changing the campaign.")
     guidelines_version = s.IntegerField(allow_null=True)
@@ -122,6 +125,9 @@ class CampaignChanges(s.Serializer):
     gold_warn = s.FloatField(required=False, min_value=0, max_value=1, help_text="0: never")
     gold_pause = s.FloatField(required=False, min_value=0, max_value=1, help_text="0: never")
     gold_window = s.IntegerField(required=False, min_value=1, max_value=200)
+    practice_first = s.BooleanField(required=False, help_text="Newcomers qualify before their first item.")
+    practice_pass = s.FloatField(required=False, min_value=0, max_value=1)
+    practice_retries = s.IntegerField(required=False, min_value=0, max_value=20)
     version = s.IntegerField(required=False, help_text="Instead of If-Match.")
 
 
@@ -355,13 +361,36 @@ class Answer(s.Serializer):
     payload = s.DictField()
 
 
+class PracticePlace(s.Serializer):
+    number = s.IntegerField()
+    of = s.IntegerField()
+    attempt = s.IntegerField()
+
+
+class Practised(s.Serializer):
+    score = s.FloatField()
+    scores = s.DictField(help_text="question -> closeness")
+    expected = s.DictField(help_text="acceptable (lists of answers) and explanation")
+    qualification = s.DictField(help_text="attempt, state, answered, of, mean, retries_left")
+
+
+class QualificationStanding(s.Serializer):
+    attempt = s.IntegerField()
+    state = s.CharField(help_text="qualifying, qualified or failed")
+    answered = s.IntegerField()
+    of = s.IntegerField()
+    mean = s.FloatField(allow_null=True)
+    retries_left = s.IntegerField()
+
+
 class NextRequest(s.Serializer):
     beyond = s.ListField(child=s.IntegerField(), required=False, help_text="Assignments you hold already.")
 
 
 class Next(s.Serializer):
     assignment = Assignment(allow_null=True)
-    reason = s.ChoiceField(["", "empty", "guidelines", "paused", "closed", "draft"])
+    reason = s.CharField(help_text="Empty, or: empty, guidelines, not_qualified, paused, closed, draft")
+    practice = PracticePlace(allow_null=True, help_text="null for work")
 
 
 class Acknowledge(s.Serializer):
@@ -397,7 +426,10 @@ class Submission(s.Serializer):
 
 
 class Submitted(s.Serializer):
-    submission = Submission()
+    submission = Submission(allow_null=True, help_text="null for practice")
+    practice = Practised(
+        required=False, help_text="For practice alone: how close it was, and what was expected."
+    )
     next = Assignment(allow_null=True, required=False)
 
 

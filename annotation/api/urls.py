@@ -38,6 +38,7 @@ urlpatterns = [
         labeling.Acknowledge.as_view(),
         name="guidelines-acknowledge",
     ),
+    path("campaigns/<slug:slug>/qualification/", labeling.QualificationView.as_view(), name="qualification"),
     path("campaigns/<slug:slug>/protocol/", campaigns.ProtocolVersions.as_view(), name="protocol"),
     path("campaigns/<slug:slug>/progress/", campaigns.Progress.as_view(), name="progress"),
     path("campaigns/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),

@@ -30,12 +30,13 @@ from annotation.assignment.selectors import asks, guidelines
 from annotation.assignment.strategies.base import Strategy
 from annotation.campaigns.models import Campaign, GuidelinesAcknowledged
 from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
-from annotation.items.models import Item
+from annotation.items.models import Item, Purpose
 from annotation.ledger.budget import account as account_of
 from annotation.ledger.budget import may_lease
 from annotation.people.models import AuditEvent, User
 from annotation.people.selectors import is_labeler
 from annotation.people.services import record_audit
+from annotation.qualification.selectors import is_held_back
 from annotation.transactions import in_transaction
 from annotation.webhooks.events import emit
 
@@ -57,6 +58,8 @@ def lease_next(*, labeler: User, campaign: Campaign, beyond: Sequence[int] = ())
         return None
     if campaign.gold_pause > 0 and not is_labeler(labeler, campaign):
         return None  # the answer just sent was one too many below the floor
+    if is_held_back(labeler.pk, campaign):
+        return None  # practice comes first
     is_fresh = campaign.is_open and (labeler.kind != User.Kind.HUMAN or may_lease(campaign))
     taken = queue.take_next(
         campaign_id=campaign.pk,
@@ -187,6 +190,8 @@ def skip(*, labeler: User, assignment_id: int, reason: str, note: str = "") -> A
     """
     _check_reason(reason, SkipReason.values)
     note = _check_note(note)
+    if Item.objects.filter(assignments__pk=assignment_id, purpose=Purpose.PRACTICE).exists():
+        raise Conflict(_("A practice item cannot be skipped; answer as well as you can."), code="practice")
     _check_skip_rate(labeler, assignment_id)
     return _skip(labeler, assignment_id, reason, note)
 

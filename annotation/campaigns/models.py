@@ -72,6 +72,11 @@ class Campaign(models.Model):
     gold_warn = models.FloatField(default=0.0, db_default=0.0)
     gold_pause = models.FloatField(default=0.0, db_default=0.0)
     gold_window = models.PositiveSmallIntegerField(default=20, db_default=20)  # latest gold answers judged
+    practice_first = models.BooleanField(
+        default=False, db_default=False
+    )  # newcomers qualify on practice items
+    practice_pass = models.FloatField(default=0.7, db_default=0.7)  # mean closeness that qualifies
+    practice_retries = models.PositiveSmallIntegerField(default=1, db_default=1)
     data_license = models.CharField(max_length=20, choices=DataLicense, blank=True, default="", db_default="")
     legal_basis = models.CharField(max_length=20, choices=LegalBasis, blank=True, default="", db_default="")
     # So many labelers report harmful or private content and the item is held back until an admin has looked; 0: never.
@@ -120,6 +125,10 @@ class Campaign(models.Model):
                     gold_window__lte=200,
                 ),
                 name="campaign_gold_within_limits",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(practice_pass__gte=0, practice_pass__lte=1, practice_retries__lte=20),
+                name="campaign_practice_within_limits",
             ),
             models.CheckConstraint(
                 condition=models.Q(control_share__gte=0, control_share__lte=1)

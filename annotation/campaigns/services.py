@@ -16,7 +16,7 @@ from annotation.assignment.services import change_overlap, want_order
 from annotation.campaigns.models import Campaign, DataLicense, Guidelines, LegalBasis, Protocol
 from annotation.campaigns.retired import retired
 from annotation.errors import Conflict, Invalid, Stale
-from annotation.items.models import Item
+from annotation.items.models import Item, Purpose
 from annotation.ledger.budget import account
 from annotation.people.models import Membership, Role, User
 from annotation.people.services import record_audit
@@ -26,10 +26,19 @@ from feedback_types.base import InvalidPayload
 from feedback_types.protocol import arity, dump_protocol, load_protocol
 
 MAX_GUIDELINES = 200_000
-RANGES = {"overlap": (1, 100), "lease_s": (30, 604_800), "hold_after": (0, 100), "gold_window": (1, 200)}
-SHARES = {"gold_share": 0.5, "gold_warn": 1.0, "gold_pause": 1.0}  # from 0 up to
-CONTROL = (*SHARES, "gold_window")  # quality control (docs/quality-control.md)
-FLAGS = ("shows_scores", "shows_errors")
+RANGES = {
+    "overlap": (1, 100),
+    "lease_s": (30, 604_800),
+    "hold_after": (0, 100),
+    "gold_window": (1, 200),
+    "practice_retries": (0, 20),
+}
+SHARES = {"gold_share": 0.5, "gold_warn": 1.0, "gold_pause": 1.0, "practice_pass": 1.0}  # from 0 up to
+# Quality control (docs/quality-control.md).
+GOLD = ("gold_share", "gold_warn", "gold_pause", "gold_window")
+PRACTICE = ("practice_first", "practice_pass", "practice_retries")
+CONTROL = (*GOLD, *PRACTICE)
+FLAGS = ("shows_scores", "shows_errors", "practice_first")
 CHOICES = {"data_license": DataLicense.values, "legal_basis": LegalBasis.values}  # or empty: not said
 EVENTS = {
     Campaign.State.OPEN: "campaign.opened",
@@ -286,6 +295,15 @@ def _move(actor: User, campaign: Campaign, to: Campaign.State, allowed: set[str]
     return campaign
 
 
+def _check_practice(campaign: Campaign) -> None:
+    items = Item.objects.filter(campaign=campaign, purpose=Purpose.PRACTICE, withdrawn_at=None)
+    if not items.exists():
+        message = _(
+            "There is nothing to practise on yet: make some items practice items first, on their pages."
+        )
+        raise Invalid(message, fields={"practice_first": [message]})
+
+
 def _change(
     actor: User, campaign: Campaign, values: Mapping[str, Any], guidelines: Guidelines | None = None
 ) -> Campaign:
@@ -295,6 +313,8 @@ def _change(
     if not changed and guidelines is None:
         return campaign
     _check_extra(campaign, changed)
+    if changed.get("practice_first"):
+        _check_practice(campaign)
     _check_control(
         changed.get("strategy", campaign.strategy), changed.get("control_share", campaign.control_share)
     )

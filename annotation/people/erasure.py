@@ -50,6 +50,7 @@ from annotation.people.models import (
     User,
 )
 from annotation.people.services import record_audit
+from annotation.qualification.models import Qualification
 from annotation.submissions.models import Feedback
 from annotation.transactions import in_transaction
 
@@ -145,6 +146,7 @@ def _erase_answers(user: User) -> dict[str, int]:
     drafts = Assignment.objects.filter(labeler=user, draft__isnull=False).count()
     GoldScore.objects.filter(labeler=user).delete()
     GuidelinesAcknowledged.objects.filter(labeler=user).delete()
+    Qualification.objects.filter(labeler=user).delete()
     answers = Feedback.objects.filter(submission__labeler=user).delete()[0]
     submissions = _delete_submissions(user)
     Assignment.objects.filter(labeler=user).delete()

@@ -78,7 +78,9 @@ def submit(
     observed = {q.key for q in protocol(assignment.protocol_id).questions if q.type.needs_consent}
     digest = request_hash(answers, observed)
     _check_versions(assignment, protocol_version, guidelines_version)
-    rows = _feedback(assignment, answers, screen or screen_for(assignment))
+    if assignment.item.purpose == Purpose.PRACTICE:
+        raise Conflict(_("This item is for practice now; ask for the next one."), code="practice")
+    rows = rows_of(assignment, answers, screen or screen_for(assignment))
     try:
         return _store(
             labeler=labeler,
@@ -263,7 +265,8 @@ def _insert(submission: Submission, rows: list[dict[str, Any]]) -> None:
     submission._state.adding, submission._state.db = False, connection.alias
 
 
-def _feedback(assignment: Assignment, answers: Sequence[Answer], screen: Screen) -> list[dict[str, Any]]:
+def rows_of(assignment: Assignment, answers: Sequence[Answer], screen: Screen) -> list[dict[str, Any]]:
+    """Answers as they are stored, with what was on offer. Raises Invalid for one that this screen did not ask for."""
     questions = {q.key: q for q in protocol(assignment.protocol_id).questions}
     rows = []
     for answer in answers:

@@ -1,4 +1,4 @@
-"""The part of a campaign's settings that controls quality: gold items and what follows from them."""
+"""The part of a campaign's settings that controls quality: gold items and what follows from them, practice for newcomers."""
 
 from __future__ import annotations
 
@@ -42,6 +42,24 @@ class ControlFields(forms.Form):
         label=gettext_lazy("Latest gold answers that are judged"),
         help_text=gettext_lazy("Nobody is judged before they have given so many."),
         min_value=RANGES["gold_window"][0], max_value=RANGES["gold_window"][1],
+    )  # fmt: skip
+
+    practice_first = forms.BooleanField(
+        label=gettext_lazy("Newcomers practise first"),
+        help_text=gettext_lazy(
+            "On the practice items, with the right answer after each; before their first item."
+        ),
+        required=False,
+    )
+    practice_pass = _share(
+        "practice_pass",
+        gettext_lazy("Qualified from"),
+        gettext_lazy("Mean closeness over the practice items, from 0 to 1."),
+    )
+    practice_retries = forms.IntegerField(
+        label=gettext_lazy("Further attempts"),
+        help_text=gettext_lazy("How often somebody may try again who did not qualify. 0: not at all."),
+        min_value=RANGES["practice_retries"][0], max_value=RANGES["practice_retries"][1],
     )  # fmt: skip
 
     def plain(self) -> list[forms.BoundField]:

@@ -35,6 +35,7 @@ from annotation.assignment.selectors import (
 )
 from annotation.campaigns.models import Campaign, Guidelines
 from annotation.errors import Conflict, Forbidden, Invalid, NotFound
+from annotation.items.models import Purpose
 from annotation.people.models import User
 from annotation.people.selectors import is_labeler, needs_a_word
 from annotation.rendering import render_markdown
@@ -46,6 +47,8 @@ from annotation.views.assets import bundle_urls
 from annotation.views.brake import brake
 from annotation.views.contexts import assignment_context
 from annotation.views.pages import page, wants_json
+from annotation.views.practice import answer as practice_answer
+from annotation.views.practice import practice_page
 from feedback_types.base import InvalidPayload
 from feedback_types.protocol import read_form
 
@@ -64,6 +67,8 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
         return render(
             request, "label/stopped.html", {"campaign": Campaign.objects.get(slug=slug)}, status=403
         )
+    if (shown := practice_page(request, campaign, _person(request))) is not None:
+        return shown
     assignment = assignment_services.lease_next(labeler=_person(request), campaign=campaign)
     if assignment is None and campaign.is_open and (known := unread_guidelines(_person(request), campaign)):
         now = guidelines(campaign.guidelines_id or 0)
@@ -105,6 +110,8 @@ def next_item(request: HttpRequest, slug: str) -> HttpResponse:
 def submit(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
     """Stores an answer. A form gets the next page, a script the item after the next (`want_next`)."""
     assignment = _own(request, slug, assignment_id)
+    if assignment.item.purpose == Purpose.PRACTICE:
+        return practice_answer(request, assignment, _person(request))
     questions = questions_for(assignment)
     screen = screen_for(assignment)
     revises = _revised(request, assignment)

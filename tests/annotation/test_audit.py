@@ -82,7 +82,7 @@ ABOUT_ANSWERED = {
 NO_ACTS = {
     "preferences", "widgets_js", "widgets_css", "types", "campaign_types", "sign_in_link", "label_submit", "label_draft",
     "label_heartbeat", "label_preview", "label_generate", "label_stop", "label_skip", "label_flag", "privacy_act",
-    "join", "erase_me", "label_acknowledge", "campaign_quality_compute",
+    "join", "erase_me", "label_acknowledge", "label_practice", "campaign_quality_compute",
 }  # fmt: skip
 # Acts that need more than a campaign with answers; the tests beside their services count the row.
 ELSEWHERE = {

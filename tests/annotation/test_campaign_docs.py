@@ -64,6 +64,7 @@ def test_limits_are_those_of_the_code() -> None:
         "lease_s": (30, 7 * 24 * 3600),
         "hold_after": (0, 100),
         "gold_window": (1, 200),
+        "practice_retries": (0, 20),
     }
     assert "how many labelers it takes (0 to 100, 1 by default" in FLAT
     assert "**Overlap** (1 to 100)" in TEXT and "(30 seconds to 7 days, 30 minutes by default)" in TEXT

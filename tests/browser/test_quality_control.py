@@ -1,6 +1,7 @@
-"""Guidelines that changed while somebody was at work: read, Enter, on."""
+"""Guidelines that changed while somebody was at work: read, Enter, on. And practice, compared."""
 
 from annotation.campaigns.services import publish_guidelines
+from tests.annotation.qualification.test_services import with_practice
 from tests.cast import make_campaign, make_cast
 
 
@@ -22,3 +23,27 @@ def test_changed_guidelines_are_read_and_enter_goes_on(site, page):
     page.keyboard.press("Enter")
     page.locator("form.item").wait_for()
     assert page.locator("[name=guidelines_version]").get_attribute("value") == "2"
+
+
+def test_practice_compares_and_enter_goes_on_to_work(site, page):
+    cast = make_cast()
+    campaign = with_practice(cast, practice_pass=0.5)
+    site.sign_in(page, cast.lena)
+    page.goto(f"/campaigns/{campaign.slug}/label/")
+    for number in (1, 2):
+        page.get_by_text(f"practice {number} of 2").wait_for()
+        assert page.locator(".side-actions a, .side-actions details").count() == 0
+        page.wait_for_timeout(300)
+        page.keyboard.press("ArrowDown")  # equal: three quarters close
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="75 % close to what is expected.").wait_for()
+        page.get_by_text("Why so.").wait_for()
+        assert (
+            page.locator("tbody tr td").first.inner_text() != page.locator("tbody tr td").nth(1).inner_text()
+        )
+        page.keyboard.press("Enter")
+    page.locator("form.item").wait_for()
+    assert (
+        page.locator("#screen").get_attribute("data-mode") is None
+        and "today" in page.locator(".today").inner_text()
+    )

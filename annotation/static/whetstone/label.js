@@ -599,7 +599,7 @@
 
   let isFetching = false;
   async function fetchNext() {
-    if (isFetching || isPreview) return;
+    if (isFetching || isPreview || isPractice) return;
     isFetching = true;
     const query = new URLSearchParams();
     for (const screen of [current, aside]) if (screen && !screen.isRevision) query.append("beyond", screen.assignment);
@@ -634,6 +634,7 @@
 
   let screenElement;
   let isPreview = false;
+  let isPractice = false; // one item after the other, the comparison after each
   let isReview = false; // a reviewer's decision: sent as a plain form, with nothing prepared or kept here
   let current = null; // on the screen
   let prepared = null; // the next one, not in the document
@@ -720,6 +721,11 @@
       return void toast(gettext("Say why; a sentence is enough."), { tone: "warn" });
     }
     clearTimeout(screen.draftTimer);
+    if (isPractice) {
+      store.remove(`draft.${screen.assignment}`); // another attempt begins with an empty form
+      current = null; // a second press sends nothing
+      return screen.form.submit(); // the next page compares
+    }
     leave(screen, "submit", screen.form.getAttribute("action"));
     if (!screen.isRevision) {
       count(1);
@@ -775,7 +781,7 @@
   }
 
   async function undo() {
-    if (isPreview || aside || current?.isRevision) return;
+    if (isPreview || isPractice || aside || current?.isRevision) return;
     if (previous) {
       const screen = previous;
       previous = null;
@@ -1121,6 +1127,7 @@
     const data = screenElement.dataset;
     isReview = data.mode === "review";
     isPreview = isReview || data.mode === "preview";
+    isPractice = data.mode === "practice";
     place = `whetstone.${data.user}.${data.campaign}`;
     const form = screenElement.querySelector("form.item");
     if (!form) return;

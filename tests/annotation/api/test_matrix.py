@@ -103,6 +103,8 @@ EXPECTED = {
     ("guidelines", "get"): (everybody(200), None),
     ("guidelines", "post"): (admins(201), lambda world: {"markdown": "Be kind."}),
     ("guidelines-acknowledge", "post"): (labelers(200), lambda world: {"number": world.guidelines()}),
+    ("qualification", "get"): (labelers(200), None),
+    ("qualification", "post"): (labelers(409), lambda world: {}),  # there was no attempt
     ("protocol", "get"): (everybody(200), None),
     ("protocol", "post"): (admins(201), lambda world: {"questions": [{"key": "a", "type": "comparison"}]}),
     ("progress", "get"): (everybody(200), None),

@@ -178,6 +178,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "guidelines": (members(200), None, {}),
     "label": (labelers(200), None, {}),
     "label_next": (labelers(200), None, {}),
+    "label_practice": (None, labelers(302), {"act": "on"}),
     "label_acknowledge": (None, labelers(302), {"number": "1"}),
     "label_token": (signed_in(200), None, {}),
     "label_undo": (labelers(200), None, {}),
