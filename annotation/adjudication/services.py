@@ -27,6 +27,7 @@ from annotation.adjudication.selectors import (
     screen_of,
 )
 from annotation.assignment import order
+from annotation.assignment.models import ItemScore
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid, TooLarge
 from annotation.items.models import Item, Purpose
@@ -167,7 +168,7 @@ def compare_answers(*, limit: int = 500) -> int:
         items = {
             item.pk: item
             for item in Item.objects.filter(pk__in=set(changed), purpose=Purpose.WORK).only(
-                "pk", "campaign_id", "metadata"
+                "pk", "campaign_id"
             )
         }
         found = _compare(items)
@@ -194,10 +195,11 @@ def _compare(items: Mapping[int, Item]) -> dict[int, Apart]:
         .exclude(answers=[])
         .values_list("item_id", flat=True)
     )
+    scores = dict(ItemScore.objects.filter(item__in=items).values_list("item_id", "value"))
     for pk, row in rows.items():
         here = found.setdefault(pk, Apart(0, 0.0, ""))
         row.answers, row.spread, row.question = here.answers, here.spread, here.question
-        row.uncertainty = _uncertainty(items[pk])
+        row.uncertainty = _uncertainty(scores.get(pk))
         row.value = worth(spread=row.spread, answers=row.answers, uncertainty=row.uncertainty)
         row.is_settled = pk in settled
         row.counted_at = Now()
@@ -207,12 +209,9 @@ def _compare(items: Mapping[int, Item]) -> dict[int, Apart]:
     return found
 
 
-def _uncertainty(item: Item) -> float | None:
-    """As stored with the item by whoever has a model: `metadata.uncertainty`, 0 to 1."""
-    value = (item.metadata or {}).get("uncertainty")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        return None
-    return float(value)
+def _uncertainty(score: float | None) -> float | None:
+    """As a model said last of the item (`save_scores`); a score on another scale than 0 to 1 says nothing here."""
+    return score if score is not None and 0 <= score <= 1 else None
 
 
 def _want_more(items: Mapping[int, Item], found: Mapping[int, Apart]) -> None:

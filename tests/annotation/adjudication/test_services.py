@@ -11,7 +11,7 @@ from annotation.adjudication.models import Adjudication, AnswerError, Disagreeme
 from annotation.adjudication.services import adjudicate, compare_answers
 from annotation.assignment.models import Assignment, Slot
 from annotation.assignment.selectors import questions_for, screen_for
-from annotation.assignment.services import change_item_overlap, lease_next
+from annotation.assignment.services import change_item_overlap, lease_next, save_scores
 from annotation.campaigns.models import Campaign
 from annotation.campaigns.services import change_campaign, publish_protocol
 from annotation.errors import Conflict, Invalid, TooLarge
@@ -87,19 +87,17 @@ def slots_hold(item_id):
 def test_a_row_by_hand(cast):
     """Grades 1, 1 and 5 of five: the distance of critiques is |1 - 5| / 4 = 1 at the ends, so the pairs are 0, 1, 1.
 
-    Mean 2/3; three answers; no uncertainty: value 2. With an uncertainty of 0.5 in the item's metadata it is 3.
+    Mean 2/3; three answers; no uncertainty: value 2. With an uncertainty of 0.5 from a reward model it is 3.
     """
     _campaign, item, _sent = disputed(cast, (1, 1, 5))
     row = Disagreement.objects.get(pk=item.pk)
     assert (row.answers, row.question, row.is_settled) == (3, "grade", False)
     assert row.spread == pytest.approx(2 / 3) and row.value == pytest.approx(2)
-    Item.objects.filter(pk=item.pk).update(metadata={"uncertainty": 0.5})
-    Recount.objects.create(item_id=item.pk)
+    save_scores(campaign=item.campaign, scores={item.pk: 0.5}, source="run 1")
     assert compare_answers() == 1
     assert Disagreement.objects.get(pk=item.pk).value == pytest.approx(3)
-    for odd in ("0.5", True, 7, -1):
-        Item.objects.filter(pk=item.pk).update(metadata={"uncertainty": odd})
-        Recount.objects.create(item_id=item.pk)
+    for odd in (7.0, -1.0):  # another scale
+        save_scores(campaign=item.campaign, scores={item.pk: odd}, source="run 2")
         compare_answers()
         assert Disagreement.objects.get(pk=item.pk).uncertainty is None
 
@@ -146,7 +144,7 @@ def test_comparing_one_item_costs_the_same_among_many(cast, django_assert_num_qu
         )
         plan = str(cursor.fetchone()[0])
     assert "disagreement_by_value" in plan and "'Node Type': 'Sort'" not in plan
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         assert compare_answers() == 1
 
 
