@@ -193,7 +193,7 @@ def site(_site_process: Site, transactional_db: None) -> Site:
 # A Celery worker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: it would take the jobs of a module that does them itself
 def _worker_process(
     django_db_setup: None, django_db_blocker: Any, valkey: str, places: Any
 ) -> Iterator[None]:
