@@ -186,7 +186,8 @@ def krippendorff_alpha(
         found = found[~np.isnan(found)]
         if len(found):
             low, high = (float(q) for q in np.quantile(found, [(1 - level) / 2, (1 + level) / 2]))
-    return Agreement(None if np.isnan(value) else value, low, high, len(judged), n)
+    # 1 - 1 is not 0 to the last bit, and nobody wants to read 2e-16.
+    return Agreement(None if np.isnan(value) else round(value, 12), low, high, len(judged), n)
 
 
 def _expected(
