@@ -162,7 +162,11 @@ class Labeler:
         await asyncio.sleep(self.rng.random() * self.think_s)
         pages = items_of(await self.open())
         while pages and time.perf_counter() < until:
-            await asyncio.sleep(self.rng.expovariate(1 / self.think_s))
+            left = until - time.perf_counter()
+            if (thinks := self.rng.expovariate(1 / self.think_s)) > left:
+                await asyncio.sleep(left)
+                return
+            await asyncio.sleep(thinks)
             if self.rng.random() < ABANDONED:
                 self.ledger.abandoned += 1
                 pages.pop(0)
