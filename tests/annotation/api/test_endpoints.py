@@ -93,10 +93,10 @@ def test_a_shift_of_work(cast, campaign, api):
 def test_when_there_is_nothing_the_reason_is_said(cast, api):
     make_campaign(cast, items=0)
     ask = lambda: api(cast.lena)("post", "campaigns/everyday-answers/next/", {}).json()  # noqa: E731
-    assert ask() == {"assignment": None, "reason": "empty"}
+    assert ask() == {"assignment": None, "reason": "empty", "practice": None}
     for state in ("paused", "closed"):
         Campaign.objects.update(state=state)
-        assert ask() == {"assignment": None, "reason": state}
+        assert ask() == {"assignment": None, "reason": state, "practice": None}
 
 
 BROKEN = {  # name: change of a valid submission

@@ -25,6 +25,7 @@ from annotation.people.services import invite
 from annotation.submissions.services import request_hash
 from annotation.webhooks.models import Webhook
 from annotation.webhooks.services import create_webhook
+from tests.annotation.gold.test_services import prefers
 from tests.cast import add_some_items, answer, make_campaign, make_user, send
 
 ROLES = (
@@ -41,6 +42,11 @@ ROLES = (
 OUTSIDE = {"stranger": 404, "suspended": 404, "anonymous": 401, "disabled": 401}
 FILES = ("items-import", "imports")  # whose body is a file
 JSONL = b'{"prompt": "New?", "responses": ["a", "b"]}\n'
+
+
+def asked(world):
+    """The item of the world's lease, with what its expected answers are read by."""
+    return Item.objects.select_related("prompt", "campaign__protocol").get(pk=world.lease.item_id)
 
 
 def everybody(status: int) -> dict[str, int]:
@@ -139,7 +145,7 @@ EXPECTED = {
     ("invitation", "delete"): (admins(204), None),
     ("item-gold", "post"): (
         {**admins(200), "reviewer": 200},
-        lambda world: {"answers": [world.answers()["answers"]], "explanation": "Because."},
+        lambda world: {"answers": [[prefers(asked(world), -3)]], "explanation": "Because."},
     ),
     ("labelers", "get"): (admins(200), None),
     ("labeler", "patch"): (admins(200), lambda world: {"languages": ["en"]}),

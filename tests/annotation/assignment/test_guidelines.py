@@ -42,6 +42,7 @@ def test_nothing_new_before_the_labeler_has_read_them():
     assert client.post(f"{api}next/", {}, "application/json").json() == {
         "assignment": None,
         "reason": "guidelines",
+        "practice": None,
     }
     for wrong in (1, "2", True, None):
         with pytest.raises(Conflict) as refused:
