@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -27,6 +27,7 @@ from annotation.generation.services import sampling_of
 from annotation.generation.source import Begun, Ended, Piece, SourceFailed, ask
 from annotation.items.models import Item, Prompt, Purpose
 from annotation.items.services import NewItem, NewResponse, add_items
+from annotation.locks import Work, held
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
@@ -80,21 +81,10 @@ def start(
 
 def write(batch_id: int) -> int:
     """Writes what is missing of a batch, prompt by prompt; how many items came of it. One worker at a time."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, batch_id])
-        if not cursor.fetchone()[0]:
-            return 0
-    try:
-        batch = (
-            Candidates.objects.select_related("campaign__protocol").filter(pk=batch_id, ended_at=None).first()
-        )
+    with held(Work.CANDIDATES, batch_id) as is_mine:
+        open_batches = Candidates.objects.filter(pk=batch_id, ended_at=None)
+        batch = open_batches.select_related("campaign__protocol").first() if is_mine else None
         return _write(batch) if batch else 0
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, batch_id])
-
-
-LOCK = 7_314  # of batches, among the advisory locks of this database
 
 
 def wake_all() -> int:

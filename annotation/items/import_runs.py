@@ -7,7 +7,6 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -27,10 +26,10 @@ from annotation.items.jsonl import Errors, ParsedItem, RowError
 from annotation.items.models import Import, StagedRow
 from annotation.items.services import arity_of, empty_file, note_import
 from annotation.items.staging import Lost, Stage, refuse_if_wrong
+from annotation.locks import Work, held
 
 log = logging.getLogger(__name__)
 
-LOCK = 7_315  # of imports, among the advisory locks of this database
 BATCH = 5_000
 MAX_ATTEMPTS = 5
 KEPT_ERRORS = 100_000  # in the file with all errors; the count goes on
@@ -48,7 +47,7 @@ def run(job_id: int, *, told: Told | None = None) -> Import | None:
 
     None if another worker has it or there is nothing to do. Args: told: called after each batch.
     """
-    with _locked(job_id) as is_mine:
+    with held(Work.IMPORT, job_id) as is_mine:
         if not is_mine:
             return None
         # The attempt is counted before anything is done: a file that kills its worker ends after a few of them.
@@ -200,20 +199,6 @@ def _forget(job: Import) -> None:
     job.errors, job.ignored, job.only_duplicates = [], {}, True
 
 
-@contextmanager
-def _locked(job_id: int) -> Iterator[bool]:
-    """Whether this is the only one; the lock goes with the connection of whoever is killed."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, job_id])
-        taken = bool(cursor.fetchone()[0])
-    try:
-        yield taken
-    finally:
-        if taken:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, job_id])
-
-
 class _ErrorFile:
     """Every error as a line of JSON, for whoever has to mend the file; goes on where the last commit was."""
 
@@ -283,7 +268,7 @@ def wake_all() -> int:
             "pk", flat=True
         )
     ):
-        with _locked(job_id) as is_free:
+        with held(Work.IMPORT, job_id) as is_free:
             pass
         if is_free:
             wake(job_id)
@@ -303,7 +288,7 @@ def _tidy() -> None:
             status=Import.Status.CANCELLED, ended_at=Now()
         )
     for job in Import.objects.filter(status=Import.Status.CANCELLED).exclude(path="")[:100]:
-        with _locked(job.pk) as is_free:
+        with held(Work.IMPORT, job.pk) as is_free:
             if is_free:
                 StagedRow.objects.filter(import_id=job.pk).delete()
                 _remove_files(job)

@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 
 from annotation.campaigns.models import Campaign
 from annotation.errors import NotFound
+from annotation.locks import Work, held
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.quality import agreement, habits, leaderboard, reading, reliability
@@ -44,7 +45,6 @@ ON_THE_SPOT = 60  # submissions; so few are read and computed while a page is ma
 EVERY_S = 600
 SHARE = 20  # a report that took a second waits twenty of them at least
 LOST_S = 120  # a message that nobody took for so long is sent again
-LOCK = 7_315  # among the advisory locks of this database
 
 
 @dataclass(frozen=True)
@@ -87,31 +87,27 @@ def ask(*, actor: User, campaign: Campaign, statistic: str) -> QualityReport:
 def compute(campaign_id: int, statistic: str) -> bool:
     """Computes and keeps it; whether it did. One worker at a time for each campaign; what is not out of date is left."""
     function = _function(statistic)
-    key = [LOCK, campaign_id]
+    with held(Work.QUALITY, campaign_id) as is_mine:
+        return is_mine and _compute(campaign_id, statistic, function)
+
+
+def _compute(campaign_id: int, statistic: str, function: Callable[[Campaign], dict[str, Any]]) -> bool:
+    campaign = Campaign.objects.select_related("protocol").filter(pk=campaign_id).first()
+    row = QualityReport.objects.filter(campaign_id=campaign_id, statistic=statistic).first()
+    if campaign is None or (row is not None and not row.is_awaited and not _is_old(row)):
+        return False
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", key)
-        if not cursor.fetchone()[0]:
-            return False
+        cursor.execute("SELECT clock_timestamp()")  # what comes in from now on is newer than the report
+        began = cursor.fetchone()[0]
+    started = time.monotonic()
     try:
-        campaign = Campaign.objects.select_related("protocol").filter(pk=campaign_id).first()
-        row = QualityReport.objects.filter(campaign_id=campaign_id, statistic=statistic).first()
-        if campaign is None or (row is not None and not row.is_awaited and not _is_old(row)):
-            return False
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT clock_timestamp()")  # what comes in from now on is newer than the report
-            began = cursor.fetchone()[0]
-        started = time.monotonic()
-        try:
-            kept: dict[str, Any] = {"data": function(campaign), "problem": ""}
-        except Exception as error:  # what is wrong belongs into the report; the old figures stay
-            log.exception("quality_report_failed", campaign=campaign_id, statistic=statistic)
-            kept = {"problem": f"{type(error).__name__}: {error}"[:500]}
-        kept |= {"computed_at": began, "seconds": time.monotonic() - started}
-        QualityReport.objects.update_or_create(campaign=campaign, statistic=statistic, defaults=kept)
-        return True
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+        kept: dict[str, Any] = {"data": function(campaign), "problem": ""}
+    except Exception as error:  # whatever it is: the old figures stay, the page says so, the log says what
+        log.exception("quality_report_failed", campaign=campaign_id, statistic=statistic)
+        kept = {"problem": type(error).__name__}
+    kept |= {"computed_at": began, "seconds": time.monotonic() - started}
+    QualityReport.objects.update_or_create(campaign=campaign, statistic=statistic, defaults=kept)
+    return True
 
 
 def refresh() -> int:

@@ -279,7 +279,7 @@ def test_a_failure_is_told_and_the_old_figures_stay(cast, monkeypatch):
     QualityReport.objects.update(asked_at=timezone.now())
     assert reports.compute(campaign.pk, "habits")
     row = QualityReport.objects.get()
-    assert row.problem == "ZeroDivisionError: no labelers" and row.data["labelers"]
+    assert row.problem == "ZeroDivisionError" and row.data["labelers"]
 
 
 def test_a_sample_is_whole_prompts_in_an_order_that_stays(cast, django_assert_num_queries):
