@@ -9,7 +9,7 @@ GET  /campaigns/<slug>/review/<item>/write/?like=     the same screen, knowing t
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -32,9 +32,9 @@ from annotation.rendering.markdown import render_markdown
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import answers_of
 from annotation.views.assets import bundle_urls
-from annotation.views.campaigns import tab_context
+from annotation.views.campaigns import names_for, tab_context
 from annotation.views.contexts import letter, screen_context
-from annotation.views.pages import page
+from annotation.views.pages import page, person, whole
 from feedback_types.base import Answer, InvalidPayload, Question, Screen
 from feedback_types.protocol import read_form, to_form_data
 
@@ -70,13 +70,13 @@ def settle(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
     if request.method == "POST":
         try:
             services.adjudicate(
-                reviewer=_person(request),
+                reviewer=person(request),
                 item=item,
                 act=Adjudication.Act.CHOOSE,
                 chosen=request.POST.get("chosen") or None,
                 reason=request.POST.get("reason", ""),
                 errors=_errors(request),
-                seen=_whole(request.POST.get("seen")),
+                seen=whole(request.POST.get("seen")),
                 idempotency_key=request.POST.get("idempotency_key", ""),
             )
             return _done(request, campaign, item)
@@ -97,20 +97,20 @@ def answer(request: HttpRequest, slug: str, item_id: int, act: str) -> HttpRespo
     questions = selectors.questions_of(protocol_id)
     is_blind = act == Adjudication.Act.BLIND
     screen = selectors.screen_of(
-        item, selectors.order_of(item, reviewer=_person(request) if is_blind else None)
+        item, selectors.order_of(item, reviewer=person(request) if is_blind else None)
     )
     errors: dict[str, Any] = {}
     status = 200
     if request.method == "POST":
         try:
             services.adjudicate(
-                reviewer=_person(request),
+                reviewer=person(request),
                 item=item,
                 act=act,
                 answers=read_form(questions, screen, request.POST),
                 reason=request.POST.get("reason", ""),
                 errors={} if is_blind else _errors(request),
-                seen=_whole(request.POST.get("seen")),
+                seen=whole(request.POST.get("seen")),
                 idempotency_key=request.POST.get("idempotency_key", ""),
             )
             return _done(request, campaign, item, is_blind=is_blind)
@@ -152,8 +152,8 @@ def answer(request: HttpRequest, slug: str, item_id: int, act: str) -> HttpRespo
 def settle_context(request: HttpRequest, campaign: Campaign, item: Item) -> dict[str, Any]:
     """What a page about a disputed item shows: texts, answers, how far they are apart, decisions."""
     now = selectors.settled(item)
-    shown = decisions_of(item, campaign, is_admin=_is_admin(campaign))
-    mine = Submission.objects.filter(item=item, labeler=_person(request)).exists()
+    shown = decisions_of(item, campaign, names_for(request, campaign))
+    mine = Submission.objects.filter(item=item, labeler=person(request)).exists()
     return {
         "item": item,
         "prompt": [(m["role"], render_markdown(m["content"])) for m in item.prompt.messages],
@@ -171,13 +171,13 @@ def settle_context(request: HttpRequest, campaign: Campaign, item: Item) -> dict
     }
 
 
-def decisions_of(item: Item, campaign: Campaign, *, is_admin: bool) -> list[dict[str, Any]]:
+def decisions_of(item: Item, campaign: Campaign, name_of: Callable[[User], str]) -> list[dict[str, Any]]:
     """Every decision about an item, latest first, in words; responses are lettered as on the item's page."""
     screen = selectors.screen_of(item, selectors.order_of(item))
     return [
         {
             "row": d,
-            "who": d.reviewer.username if is_admin else d.reviewer.pseudonym(campaign.pk),
+            "who": name_of(d.reviewer),
             "lines": _lines(selectors.answers_of(d), {q.key: q for q in d.protocol.questions}, screen),
             "holds": n == 0,
             "errors": [selectors.category_in_words(campaign, e.category) for e in d.errors.all()],
@@ -211,7 +211,7 @@ def spreads_of(item: Item, campaign: Campaign) -> list[dict[str, Any]]:
 
 def _rows(request: HttpRequest, campaign: Campaign, item: Item) -> list[dict[str, Any]]:
     """Every answer in its latest version, responses lettered alike in all of them."""
-    is_admin = _is_admin(campaign)
+    name_of = names_for(request, campaign)
     screen = selectors.screen_of(item, selectors.order_of(item))
     current = campaign.protocol.number if campaign.protocol else None
     rows = []
@@ -224,7 +224,7 @@ def _rows(request: HttpRequest, campaign: Campaign, item: Item) -> list[dict[str
         rows.append(
             {
                 "submission": s,
-                "who": s.labeler.username if is_admin else s.labeler.pseudonym(campaign.pk),
+                "who": name_of(s.labeler),
                 "lines": _lines(answers_of(s), questions, screen),
                 "is_old": s.protocol_version != current,
                 "posted": request.POST.get(f"error-{s.pk}", ""),
@@ -286,18 +286,3 @@ def _errors(request: HttpRequest) -> dict[str, str]:
         for name, value in request.POST.items()
         if name.startswith("error-") and value
     }
-
-
-def _whole(text: Any) -> int | None:
-    return (
-        int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19 else None
-    )
-
-
-def _is_admin(campaign: Campaign) -> bool:
-    return "admin" in set(getattr(campaign, "my_roles", ()))
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # the page decorator asked before
-    return request.user

@@ -18,7 +18,7 @@ from annotation.campaigns.models import Campaign
 from annotation.people.selectors import audited_actions, audited_people, audited_with
 from annotation.rendering.changes import changes
 from annotation.views.campaigns import tab_context
-from annotation.views.pages import page
+from annotation.views.pages import page, whole
 
 ON_A_PAGE = 50
 MOST_CHANGES = 60  # of one act; beyond, how many more there are is told
@@ -40,9 +40,9 @@ def site(request: HttpRequest) -> HttpResponse:
 
 
 def _context(request: HttpRequest, of: Campaign | None) -> dict[str, Any]:
-    who, what, after = (request.GET.get(name, "").strip() for name in ("who", "what", "after"))
-    number = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
-    rows = list(audited_with(of, who=who, what=what, before=number)[: ON_A_PAGE + 1])
+    who, what = (request.GET.get(name, "").strip() for name in ("who", "what"))
+    after = whole(request.GET.get("after"))
+    rows = list(audited_with(of, who=who, what=what, before=after)[: ON_A_PAGE + 1])
     return {
         "events": [_event(row) for row in rows[:ON_A_PAGE]],
         "who": who,

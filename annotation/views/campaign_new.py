@@ -33,7 +33,7 @@ from annotation.views.assets import bundle_urls
 from annotation.views.campaigns import tab_context
 from annotation.views.contexts import screen_context
 from annotation.views.control_form import ControlFields
-from annotation.views.pages import page
+from annotation.views.pages import page, person
 from annotation.views.protocol_form import drafts_of, read, sample
 from feedback_types import registry
 from feedback_types.protocol import MAX_QUESTIONS, dump_protocol
@@ -150,7 +150,7 @@ def new(request: HttpRequest) -> HttpResponse:
     form = NewCampaignForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            campaign = services.create_campaign(actor=_user(request), **form.cleaned_data)
+            campaign = services.create_campaign(actor=person(request), **form.cleaned_data)
             return redirect("campaign_questions", campaign.slug)
         except Refused as refused:
             _add(form, refused)
@@ -182,7 +182,7 @@ def questions(request: HttpRequest, slug: str) -> HttpResponse:
                 gone = retired(campaign, campaign.protocol.questions, asked)
             if not gone:
                 services.publish_protocol(
-                    actor=_user(request), campaign=campaign, questions=dump_protocol(asked),
+                    actor=person(request), campaign=campaign, questions=dump_protocol(asked),
                     version=_seen(request, campaign),
                 )  # fmt: skip
         except Stale as stale:
@@ -235,7 +235,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
             told = values["guidelines"]
             try:
                 services.save_settings(
-                    actor=_user(request), campaign=campaign, version=version, markdown=told,
+                    actor=person(request), campaign=campaign, version=version, markdown=told,
                     changes={name: value for name, value in values.items() if name != "guidelines"},
                 )  # fmt: skip
                 messages.success(request, _("Saved."))
@@ -296,7 +296,3 @@ def _add(form: forms.Form, refused: Refused) -> None:
         form.add_error(name if name in form.fields else None, errors)
     if not refused.fields:
         form.add_error(None, refused.message)
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user

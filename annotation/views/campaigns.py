@@ -6,6 +6,7 @@ POST /campaigns/<slug>/open/      pause/  close/           each says what it wil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -20,14 +21,14 @@ from annotation.campaigns import dashboard, selectors, services
 from annotation.campaigns.models import Campaign
 from annotation.errors import Refused
 from annotation.ledger.selectors import costs
-from annotation.people.models import Role
+from annotation.people.models import Role, User
 from annotation.quality.stored import worth
 from annotation.rendering import plots
 from annotation.rendering.stacked import stacked
 from annotation.rollups import selectors as rollups
 from annotation.rollups.selectors import Work
 from annotation.views.navigation import STAFF
-from annotation.views.pages import page
+from annotation.views.pages import page, person
 from annotation.webhooks.selectors import switched_off
 
 HOUR_MS = 3_600_000
@@ -69,7 +70,7 @@ def change_state(request: HttpRequest, slug: str, act: str) -> HttpResponse:
     service, before = ACTS[act]
     if request.method == "POST":
         try:
-            service(actor=_user(request), campaign=found)
+            service(actor=person(request), campaign=found)
         except Refused as refused:
             messages.warning(request, refused.message)
         else:
@@ -88,10 +89,23 @@ def change_state(request: HttpRequest, slug: str, act: str) -> HttpResponse:
 # --- Contexts --------------------------------------------------------------------------------------------------------
 
 
+def is_admin_of(request: HttpRequest, campaign: Campaign) -> bool:
+    """Whether this person may change the campaign."""
+    return Role.ADMIN in getattr(campaign, "my_roles", ()) or bool(
+        getattr(request.user, "is_superuser", False)
+    )
+
+
+def names_for(request: HttpRequest, campaign: Campaign) -> Callable[[User], str]:
+    """How this person reads people: an admin by their names, everybody else by the pseudonyms of the data."""
+    is_admin = is_admin_of(request, campaign)
+    return lambda user: user.username if is_admin else user.pseudonym(campaign.pk)
+
+
 def tab_context(request: HttpRequest, campaign: Campaign, tab: str) -> dict[str, Any]:
     """What every page of one campaign shows: its name, state, tabs, and whether this person may change it."""
     roles = set(getattr(campaign, "my_roles", ()))
-    is_admin = Role.ADMIN in roles or bool(getattr(request.user, "is_superuser", False))
+    is_admin = is_admin_of(request, campaign)
     return {
         "campaign": campaign,
         "tab": tab,
@@ -107,7 +121,7 @@ def overview_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]
     left = max(0, progress.answers_wanted - progress.answers_counted)
     reasons, work = rollups.reasons(campaign.pk), rollups.work_of_labelers(campaign.pk)
     days = dashboard.days_of(campaign)
-    name = lambda user: user.username if tab["is_admin"] else user.pseudonym(campaign.pk)  # noqa: E731
+    name = names_for(request, campaign)
     return tab | {
         "progress": progress,
         "left": left,
@@ -162,10 +176,6 @@ def _reasons(counts: dict[str, int], kind: str, labels: Any) -> list[tuple[str, 
     names = {f"{kind}:{value}": str(label) for value, label in labels.choices}
     found = [(names[key], n) for key, n in counts.items() if key in names]
     return sorted(found, key=lambda row: (-row[1], row[0]))
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user
 
 
 def _may_create(request: HttpRequest) -> bool:

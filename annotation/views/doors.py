@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from annotation.errors import Invalid
 from annotation.people import services
-from annotation.people.models import Role, User
-from annotation.views.pages import page
+from annotation.people.models import Role
+from annotation.views.pages import page, person
 
 JOIN_FIELDS = {"csrfmiddlewaretoken", "username", "email", "password"}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -34,7 +34,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
             fields={odd[0][:60]: [_("Unknown field; leave it out.")]},
         )
     if request.method == "POST" and request.user.is_authenticated:
-        membership = services.accept_invitation(user=_user(request), token=token)
+        membership = services.accept_invitation(user=person(request), token=token)
         return _welcome(membership.role, membership.campaign.slug)
     invitation = services.find_invitation(token=token)
     typed = {"username": "", "email": ""}
@@ -68,8 +68,3 @@ def _private(response: HttpResponse) -> HttpResponse:
     # "null", which the check against forged requests refuses.
     response["Referrer-Policy"] = "same-origin"
     return response
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

@@ -20,8 +20,7 @@ from annotation import access
 from annotation.endpoints import services
 from annotation.endpoints.models import Endpoint
 from annotation.errors import Refused
-from annotation.people.models import User
-from annotation.views.pages import page
+from annotation.views.pages import page, person
 
 
 def _seconds(name: str, label: Any, help_text: Any = "") -> forms.IntegerField:
@@ -106,7 +105,7 @@ def new(request: HttpRequest) -> HttpResponse:
     form = EndpointForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = services.create_endpoint(actor=_user(request), **form.values())
+            made = services.create_endpoint(actor=person(request), **form.values())
             messages.success(request, _("The endpoint is saved. Try it."))
             return redirect("endpoint", made.pk)
         except Refused as refused:
@@ -122,7 +121,7 @@ def change(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     form = _form(endpoint, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            services.change_endpoint(actor=_user(request), endpoint=endpoint, changes=form.values())
+            services.change_endpoint(actor=person(request), endpoint=endpoint, changes=form.values())
             messages.success(request, _("The endpoint is saved."))
             return redirect("endpoint", endpoint.pk)
         except Refused as refused:
@@ -138,7 +137,7 @@ def try_it(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     prompt = request.POST.get("prompt", "")
     context = _context(endpoint) | {"form": _form(endpoint), "prompt": prompt}
     try:
-        context["trial"] = services.try_endpoint(actor=_user(request), endpoint=endpoint, prompt=prompt)
+        context["trial"] = services.try_endpoint(actor=person(request), endpoint=endpoint, prompt=prompt)
     except Refused as refused:
         context["wrong"] = [sentence for sentences in refused.fields.values() for sentence in sentences]
     return render(request, "endpoints/endpoint.html", context, status=422 if "wrong" in context else 200)
@@ -147,7 +146,7 @@ def try_it(request: HttpRequest, endpoint_id: int) -> HttpResponse:
 @page(methods=["POST"])
 def remove(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     endpoint = access.endpoint_for_admin(request.user, endpoint_id)
-    services.remove_endpoint(actor=_user(request), endpoint=endpoint)
+    services.remove_endpoint(actor=person(request), endpoint=endpoint)
     messages.success(request, _("The endpoint is removed, and its key is gone."))
     return redirect("endpoints")
 
@@ -169,8 +168,3 @@ def _form(endpoint: Endpoint, data: Any = None) -> EndpointForm:
 def _add(form: EndpointForm, refused: Refused) -> None:
     for name, sentences in (refused.fields or {"": [refused.message]}).items():
         form.add_error(name if name in form.fields else None, sentences)
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

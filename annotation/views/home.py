@@ -25,7 +25,7 @@ from annotation.rendering import plots
 from annotation.rollups.selectors import own_days
 from annotation.submissions.selectors import own_page, summaries_of
 from annotation.views.navigation import STAFF
-from annotation.views.pages import page
+from annotation.views.pages import page, person
 
 YEAR_S = 365 * 24 * 3600
 THEMES = ("light", "dark")
@@ -49,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
     for campaign in campaigns:
         roles = set(campaign.my_roles)  # type: ignore[attr-defined]
         if Role.LABELER in roles and campaign.state != Campaign.State.DRAFT:
-            to_label.append({"campaign": campaign, "mine": labeler_progress(_user(request), campaign)})
+            to_label.append({"campaign": campaign, "mine": labeler_progress(person(request), campaign)})
         if roles & STAFF:
             to_oversee.append(
                 {
@@ -58,14 +58,14 @@ def home(request: HttpRequest) -> HttpResponse:
                     "roles": sorted(roles & STAFF),
                 }
             )
-    context = {"to_label": to_label, "to_oversee": to_oversee, "words": words_for(_user(request))}
+    context = {"to_label": to_label, "to_oversee": to_oversee, "words": words_for(person(request))}
     return render(request, "home.html", context)
 
 
 @page
 def my_work(request: HttpRequest) -> HttpResponse:
     """How am I doing: today, this week, for each campaign; my answers, which I may still change."""
-    user = _user(request)
+    user = person(request)
     today = timezone.now().astimezone(dt.UTC).date()
     week = today - dt.timedelta(days=today.weekday())
     days = own_days(user.pk)
@@ -148,7 +148,3 @@ def _moment(text: str) -> dt.datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None and moment.year > 1 else None
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user

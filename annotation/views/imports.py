@@ -32,7 +32,7 @@ from annotation.rendering.markdown import render_markdown
 from annotation.views.assets import bundle_urls
 from annotation.views.campaigns import tab_context
 from annotation.views.contexts import screen_context
-from annotation.views.pages import page
+from annotation.views.pages import page, person
 from feedback_types.base import Message, Screen, ShownResponse
 
 
@@ -112,7 +112,7 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("campaign_items", slug)
     try:
         job = imports.upload(
-            actor=_user(request),
+            actor=person(request),
             campaign=campaign,
             stream=cast(Readable, file.file),
             file_name=str(file.name),
@@ -153,7 +153,7 @@ def one(request: HttpRequest, slug: str, import_id: int) -> HttpResponse:
     if request.method == "POST" and request.POST.get("act") == "start":
         try:
             imports.start(
-                actor=_user(request),
+                actor=person(request),
                 job=job,
                 mapping=asked,
                 update=bool(form["update"].value()),
@@ -182,7 +182,7 @@ def one(request: HttpRequest, slug: str, import_id: int) -> HttpResponse:
 def cancel(request: HttpRequest, slug: str, import_id: int) -> HttpResponse:
     """Nothing of it will be there."""
     _campaign, job = _found(request, slug, import_id)
-    imports.cancel(actor=_user(request), job=job)
+    imports.cancel(actor=person(request), job=job)
     return redirect("campaign_items", slug)
 
 
@@ -254,7 +254,3 @@ def _found(request: HttpRequest, slug: str, import_id: int) -> tuple[Campaign, I
         raise NotFound(_("There is no such import."))
     job.campaign = campaign
     return campaign, job
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user

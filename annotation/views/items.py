@@ -23,10 +23,10 @@ from annotation.rendering.markdown import render_markdown
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import summaries_of
 from annotation.views.adjudication import decisions_of, spreads_of
-from annotation.views.campaigns import tab_context
+from annotation.views.campaigns import names_for, tab_context
 from annotation.views.contexts import letter
 from annotation.views.gold import expected_context
-from annotation.views.pages import page
+from annotation.views.pages import page, person, whole
 
 ITEMS_ON_A_PAGE = 50
 STATES = {
@@ -62,7 +62,7 @@ def items(request: HttpRequest, slug: str) -> HttpResponse:
         campaign,
         state=state if state in (*STATES, REPORTED) else "",
         query="" if "\x00" in query else query,
-        after=int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None,
+        after=whole(after),
         size=ITEMS_ON_A_PAGE,
     )
     tab = tab_context(request, campaign, "items")
@@ -94,11 +94,11 @@ def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         .select_related("labeler", "assignment__item__prompt")
         .order_by("submitted_at")
     )
-    tab = tab_context(request, campaign, "items")
+    tab, name_of = tab_context(request, campaign, "items"), names_for(request, campaign)
     rows = [
         {
             "submission": s,
-            "who": s.labeler.username if tab["is_admin"] else s.labeler.pseudonym(campaign.pk),
+            "who": name_of(s.labeler),
             "lines": summaries_of(s),
             "order": ", ".join(
                 f"{letter(n)} = {_letters(found)[response_id]}"
@@ -122,7 +122,7 @@ def item(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         "prompt": [(m["role"], render_markdown(m["content"])) for m in found.prompt.messages],
         "rows": rows,
         "spreads": spreads_of(found, campaign),
-        "decisions": decisions_of(found, campaign, is_admin=tab["is_admin"]),
+        "decisions": decisions_of(found, campaign, name_of),
         "overlap_range": (max(1, found.counted), 100),
         **expected_context(found),
         "skips": Skip.objects.filter(assignment__item=found).select_related("assignment__labeler"),
@@ -138,7 +138,7 @@ def resolve(request: HttpRequest, slug: str, flag_id: int) -> HttpResponse:
     flag = Flag.objects.filter(pk=flag_id, assignment__campaign=campaign).select_related("assignment").first()
     if flag is None:
         raise NotFound(_("There is no such report."))
-    resolve_flag(actor=_user(request), flag=flag, withdraw=request.POST.get("withdraw") == "yes")
+    resolve_flag(actor=person(request), flag=flag, withdraw=request.POST.get("withdraw") == "yes")
     return redirect("campaign_item", slug, flag.assignment.item_id)
 
 
@@ -152,7 +152,7 @@ def overlap(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
     text = request.POST.get("overlap", "")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
     try:
-        change_item_overlap(actor=_user(request), item=found, overlap=number)
+        change_item_overlap(actor=person(request), item=found, overlap=number)
     except Refused as refused:
         messages.warning(request, refused.message)
     else:
@@ -168,7 +168,3 @@ def _row(item: Item) -> dict[str, Any]:
 def _letters(item: Item) -> dict[int, str]:
     """Response id -> its number on this page."""
     return {link.response_id: str(n + 1) for n, link in enumerate(item.links)}  # type: ignore[attr-defined]
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user

@@ -36,7 +36,6 @@ from annotation.assignment.selectors import (
 from annotation.campaigns.models import Campaign, Guidelines
 from annotation.errors import Conflict, Forbidden, Invalid, NotFound
 from annotation.items.models import Purpose
-from annotation.people.models import User
 from annotation.people.selectors import is_labeler, needs_a_word
 from annotation.rendering import render_markdown
 from annotation.rendering.differences import differences
@@ -46,7 +45,7 @@ from annotation.submissions.selectors import form_data_of
 from annotation.views.assets import bundle_urls
 from annotation.views.brake import brake
 from annotation.views.contexts import assignment_context
-from annotation.views.pages import page, wants_json
+from annotation.views.pages import page, person, wants_json, whole
 from annotation.views.practice import answer as practice_answer
 from annotation.views.practice import practice_page
 from feedback_types.base import InvalidPayload
@@ -67,10 +66,10 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
         return render(
             request, "label/stopped.html", {"campaign": Campaign.objects.get(slug=slug)}, status=403
         )
-    if (shown := practice_page(request, campaign, _person(request))) is not None:
+    if (shown := practice_page(request, campaign, person(request))) is not None:
         return shown
-    assignment = assignment_services.lease_next(labeler=_person(request), campaign=campaign)
-    if assignment is None and campaign.is_open and (known := unread_guidelines(_person(request), campaign)):
+    assignment = assignment_services.lease_next(labeler=person(request), campaign=campaign)
+    if assignment is None and campaign.is_open and (known := unread_guidelines(person(request), campaign)):
         now = guidelines(campaign.guidelines_id or 0)
         parts = differences(known.markdown, now.markdown)
         return render(
@@ -79,9 +78,9 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     if assignment is None:
         state = campaign.state
         if campaign.is_open:
-            state = "done" if asks(campaign, _person(request).pk) else "unasked"
-        mine = Submission.objects.filter(labeler=_person(request), campaign=campaign, revision=0).count()
-        closed = closed_to(campaign, _person(request).pk) if state == "done" else None
+            state = "done" if asks(campaign, person(request).pk) else "unasked"
+        mine = Submission.objects.filter(labeler=person(request), campaign=campaign, revision=0).count()
+        closed = closed_to(campaign, person(request).pk) if state == "done" else None
         context = {"campaign": campaign, "state": state, "mine": mine, "closed": closed}
         return render(request, "label/pause.html", context)
     return _screen(request, campaign, assignment_context(assignment, campaign))
@@ -91,9 +90,9 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
 def acknowledge(request: HttpRequest, slug: str) -> HttpResponse:
     """The new guidelines are read: on with the next item."""
     campaign = access.campaign_for_labeler(request.user, slug)
-    number = _whole(request.POST.get("number"))
+    number = whole(request.POST.get("number"))
     try:
-        assignment_services.acknowledge_guidelines(labeler=_person(request), campaign=campaign, number=number)
+        assignment_services.acknowledge_guidelines(labeler=person(request), campaign=campaign, number=number)
     except Conflict as conflict:
         messages.warning(request, conflict.message)
     return redirect("label", slug)
@@ -111,7 +110,7 @@ def submit(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
     """Stores an answer. A form gets the next page, a script the item after the next (`want_next`)."""
     assignment = _own(request, slug, assignment_id)
     if assignment.item.purpose == Purpose.PRACTICE:
-        return practice_answer(request, assignment, _person(request))
+        return practice_answer(request, assignment, person(request))
     questions = questions_for(assignment)
     screen = screen_for(assignment)
     revises = _revised(request, assignment)
@@ -127,16 +126,16 @@ def submit(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
         return _screen(request, assignment.campaign, context, status=422)
     try:
         submission = submission_services.submit(
-            labeler=_person(request),
+            labeler=person(request),
             assignment_id=assignment.pk,
             idempotency_key=request.POST.get("idempotency_key", ""),
             answers=answers,
-            active_ms=_whole(request.POST.get("active_ms")),
+            active_ms=whole(request.POST.get("active_ms")),
             device_class=_device(request),
             ui_version="page 1",
             revises=revises,
-            protocol_version=_whole(request.POST.get("protocol_version")),
-            guidelines_version=_whole(request.POST.get("guidelines_version")),
+            protocol_version=whole(request.POST.get("protocol_version")),
+            guidelines_version=whole(request.POST.get("guidelines_version")),
             assignment=assignment,
             screen=screen,
         )
@@ -165,7 +164,7 @@ def undo(request: HttpRequest, slug: str, submission_id: uuid.UUID | None = None
     """The last answer (or the one named) on the screen again, filled in; nothing changes before it is sent."""
     campaign = access.campaign_for_labeler(request.user, slug)
     if submission_id is None:
-        submission = submission_services.reopen_last(labeler=_person(request), campaign=campaign)
+        submission = submission_services.reopen_last(labeler=person(request), campaign=campaign)
     else:
         submission = access.submission_for(request.user, submission_id)
         if submission.labeler_id != request.user.pk or submission.campaign_id != campaign.pk:
@@ -202,7 +201,7 @@ def draft(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
         for name, values in request.POST.lists()
         if name not in not_answers and not name.startswith(silent)
     }
-    saved = assignment_services.save_draft(labeler=_person(request), assignment_id=assignment.pk, data=fields)
+    saved = assignment_services.save_draft(labeler=person(request), assignment_id=assignment.pk, data=fields)
     return JsonResponse({"saved_at": saved.draft_saved_at})
 
 
@@ -210,7 +209,7 @@ def draft(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
 def heartbeat(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
     """The item is on a visible screen: its lease goes on."""
     assignment = _own(request, slug, assignment_id)
-    kept = assignment_services.heartbeat(labeler=_person(request), assignment_id=assignment.pk)
+    kept = assignment_services.heartbeat(labeler=person(request), assignment_id=assignment.pk)
     return JsonResponse({"lease_until": kept.lease_until})
 
 
@@ -218,7 +217,7 @@ def heartbeat(request: HttpRequest, slug: str, assignment_id: int) -> HttpRespon
 def skip(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
     assignment = _own(request, slug, assignment_id)
     assignment_services.skip(
-        labeler=_person(request),
+        labeler=person(request),
         assignment_id=assignment.pk,
         reason=request.POST.get("reason", ""),
         note=request.POST.get("note", ""),
@@ -236,7 +235,7 @@ def skip(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
 def flag(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
     assignment = _own(request, slug, assignment_id)
     assignment_services.flag(
-        labeler=_person(request),
+        labeler=person(request),
         assignment_id=assignment.pk,
         reason=request.POST.get("reason", ""),
         note=request.POST.get("note", ""),
@@ -254,7 +253,7 @@ def preview(request: HttpRequest, slug: str, assignment_id: int, question: str) 
     asked = next((q for q in questions_for(assignment) if q.key == question), None)
     if asked is None:
         raise NotFound(_("There is no such question on this screen."))
-    brake("preview", _person(request).pk, most=PREVIEWS_A_MINUTE)
+    brake("preview", person(request).pk, most=PREVIEWS_A_MINUTE)
     fields = {name: value for name, value in request.POST.items() if isinstance(value, str)}
     try:
         shown = asked.type.preview(fields, screen_for(assignment), asked.settings)
@@ -287,22 +286,22 @@ def _screen(
 ) -> HttpResponse:
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     today = Submission.objects.filter(
-        labeler=_person(request), campaign=campaign, revision=0, submitted_at__gte=midnight
+        labeler=person(request), campaign=campaign, revision=0, submitted_at__gte=midnight
     ).count()
     context |= {
         "today": today,
         "assets": bundle_urls(),
-        "needs_a_word": needs_a_word(_person(request), campaign),
+        "needs_a_word": needs_a_word(person(request), campaign),
     }
     return render(request, "label/page.html", context, status=status)
 
 
 def _next(request: HttpRequest, campaign: Campaign, query: Any) -> dict[str, Any]:
     """`next`: assignment and fragment of the item behind those in hand; None when the queue has nothing for this person."""
-    beyond = [n for n in (_whole(text) for text in query.getlist("beyond")[:MAX_BEYOND]) if n is not None]
-    assignment = assignment_services.lease_next(labeler=_person(request), campaign=campaign, beyond=beyond)
+    beyond = [n for n in (whole(text) for text in query.getlist("beyond")[:MAX_BEYOND]) if n is not None]
+    assignment = assignment_services.lease_next(labeler=person(request), campaign=campaign, beyond=beyond)
     if assignment is None:
-        is_stopped = campaign.gold_pause > 0 and not is_labeler(_person(request), campaign)
+        is_stopped = campaign.gold_pause > 0 and not is_labeler(person(request), campaign)
         return {"next": None} | ({"stopped": True} if is_stopped else {})
     if str(assignment.pk) == query.get("have"):
         return {"next": {"assignment": str(assignment.pk)}}
@@ -315,11 +314,6 @@ def _own(request: HttpRequest, slug: str, assignment_id: int) -> Assignment:
     if assignment.campaign.slug != slug:
         raise NotFound(_("There is no such assignment for you."))
     return assignment
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # the page decorator asked before
-    return request.user
 
 
 def _revised(request: HttpRequest, assignment: Assignment) -> uuid.UUID | None:
@@ -358,12 +352,6 @@ def _late(submission: Submission) -> str:
         return ""
     return _(
         "Your answer was kept, but its place had been given to somebody else meanwhile, so it is marked as late."
-    )
-
-
-def _whole(text: Any) -> int | None:
-    return (
-        int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19 else None
     )
 
 

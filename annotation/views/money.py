@@ -27,7 +27,7 @@ from annotation.ledger import currencies, selectors, services
 from annotation.ledger.models import LedgerEntry
 from annotation.people.models import User
 from annotation.views.campaigns import tab_context
-from annotation.views.pages import page
+from annotation.views.pages import page, person, whole
 
 BALANCES_ON_A_PAGE = 50
 PAYOUTS_SHOWN = 20
@@ -94,7 +94,7 @@ def money(request: HttpRequest, slug: str) -> HttpResponse:
         if form.is_valid():
             values = dict(form.cleaned_data)
             try:
-                services.set_terms(actor=_user(request), campaign=campaign, **values)
+                services.set_terms(actor=person(request), campaign=campaign, **values)
                 messages.success(request, _("Saved."))
                 return redirect("campaign_money", slug)
             except Refused as refused:
@@ -116,7 +116,7 @@ def grant(request: HttpRequest, slug: str) -> HttpResponse:
         values = dict(form.cleaned_data)
         labeler = User.objects.filter(username=values.pop("labeler")).first()
         try:
-            services.grant(actor=_user(request), campaign=campaign, labeler=labeler, **values)
+            services.grant(actor=person(request), campaign=campaign, labeler=labeler, **values)
             messages.success(request, _("Entered."))
             return redirect("campaign_money", slug)
         except Refused as refused:
@@ -132,7 +132,7 @@ def pay(request: HttpRequest, slug: str) -> HttpResponse:
     form, status = PayoutForm(request.POST, auto_id="payout_%s"), 422
     if form.is_valid():
         try:
-            services.pay_out(actor=_user(request), campaign=campaign, **form.cleaned_data)
+            services.pay_out(actor=person(request), campaign=campaign, **form.cleaned_data)
             messages.success(request, _("Marked as paid. Download the file and pay it out."))
             return redirect("campaign_money", slug)
         except Refused as refused:
@@ -155,7 +155,7 @@ def payout_file(request: HttpRequest, slug: str, payout_id: int) -> HttpResponse
 def undo(request: HttpRequest, slug: str, payout_id: int) -> HttpResponse:
     """It was not paid: everything in it is owed again."""
     campaign = access.campaign_for_admin(request.user, slug)
-    services.undo_payout(actor=_user(request), payout=selectors.payout_of(campaign, payout_id))
+    services.undo_payout(actor=person(request), payout=selectors.payout_of(campaign, payout_id))
     messages.success(request, _("Taken back: what it covered is owed again."))
     return redirect("campaign_money", slug)
 
@@ -165,10 +165,10 @@ def undo(request: HttpRequest, slug: str, payout_id: int) -> HttpResponse:
 
 def _shown(request: HttpRequest, campaign: Campaign, status: int, **forms_: forms.Form) -> HttpResponse:
     balances = selectors.balances(campaign)
-    after = request.GET.get("after", "")
-    if after.isascii() and after.isdigit() and len(after) < 19:
+    after = whole(request.GET.get("after"))
+    if after is not None:
         # The page goes on behind a labeler, wherever payments and answers have moved them since.
-        places = [n for n, b in enumerate(balances) if b.labeler_id == int(after)]
+        places = [n for n, b in enumerate(balances) if b.labeler_id == after]
         balances = balances[places[0] + 1 :] if places else balances
     rest = balances[:BALANCES_ON_A_PAGE]
     names = dict(User.objects.filter(pk__in=[b.labeler_id for b in rest]).values_list("pk", "username"))
@@ -203,7 +203,3 @@ def _add(form: forms.Form, refused: Refused) -> None:
         form.add_error(name if name in form.fields else None, errors)
     if not refused.fields:
         form.add_error(None, refused.message)
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user

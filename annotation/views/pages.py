@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.gzip import gzip_page
 
 from annotation.errors import Refused
+from annotation.people.models import User
 
 View = Callable[..., HttpResponse]
 
@@ -48,6 +49,18 @@ def page(
         return response
 
     return wrapped
+
+
+def person(request: HttpRequest) -> User:
+    """Who is signed in; on a page that asked before."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def whole(text: Any) -> int | None:
+    """A whole number from 0 that somebody typed or a link carries and a database can hold; None for anything else."""
+    is_number = isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19
+    return int(text) if is_number else None
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -22,7 +22,7 @@ from annotation.errors import Invalid, NotFound
 from annotation.people import selectors, services
 from annotation.people.models import ApiToken, Invitation, Membership, Role
 from annotation.views.campaigns import tab_context
-from annotation.views.pages import page
+from annotation.views.pages import page, person
 
 INVITATIONS_SHOWN = 50
 INVITATION_STATES = {  # in words, and how it looks
@@ -88,7 +88,7 @@ def people(request: HttpRequest, slug: str) -> HttpResponse:
     form = InviteForm(request.POST or None)
     link = ""
     if request.method == "POST" and form.is_valid():
-        _invitation, token = services.invite(actor=_user(request), campaign=campaign, **form.cleaned_data)
+        _invitation, token = services.invite(actor=person(request), campaign=campaign, **form.cleaned_data)
         link = request.build_absolute_uri(reverse("join", args=[token]))
         form = InviteForm()
     context = (
@@ -112,7 +112,7 @@ def revoke_invitation(request: HttpRequest, slug: str, invitation_id: int) -> Ht
     invitation = Invitation.objects.filter(pk=invitation_id, campaign=campaign).first()
     if invitation is None:
         raise NotFound(_("There is no such invitation."))
-    services.revoke_invitation(actor=_user(request), invitation=invitation)
+    services.revoke_invitation(actor=person(request), invitation=invitation)
     messages.success(request, _("The link opens nothing any more."))
     return redirect("campaign_people", slug)
 
@@ -126,9 +126,9 @@ def change_membership(request: HttpRequest, slug: str, membership_id: int) -> Ht
         raise NotFound(_("There is no such member."))
     whom: dict[str, Any] = {"user": membership.user, "campaign": campaign, "role": membership.role}
     if membership.suspended_at is None:
-        services.revoke_role(actor=_user(request), **whom)
+        services.revoke_role(actor=person(request), **whom)
     else:
-        services.grant_role(actor=_user(request), **whom)
+        services.grant_role(actor=person(request), **whom)
     return redirect("campaign_people", slug)
 
 
@@ -147,7 +147,7 @@ def routing(request: HttpRequest, slug: str, membership_id: int) -> HttpResponse
     form = RoutingForm(request.POST or None, initial=initial, skills=campaign.skills)
     if request.method == "POST" and form.is_valid():
         try:
-            services.change_routing(actor=_user(request), membership=membership, **form.cleaned_data)
+            services.change_routing(actor=person(request), membership=membership, **form.cleaned_data)
             messages.success(request, _("Saved; it holds from their next item on."))
             return redirect("campaign_people", slug)
         except Invalid as invalid:
@@ -164,21 +164,21 @@ def tokens(request: HttpRequest) -> HttpResponse:
     text = ""
     if request.method == "POST" and form.is_valid():
         try:
-            _token, text = services.issue_token(user=_user(request), **form.cleaned_data)
+            _token, text = services.issue_token(user=person(request), **form.cleaned_data)
             form = TokenForm()
         except Invalid as invalid:
             for name, errors in invalid.fields.items():
                 form.add_error(name if name in form.fields else None, errors)
-    context = {"form": form, "text": text, "tokens": selectors.tokens_of(_user(request))}
+    context = {"form": form, "text": text, "tokens": selectors.tokens_of(person(request))}
     return render(request, "tokens.html", context, status=422 if form.errors else 200)
 
 
 @page(methods=["POST"])
 def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
-    token = ApiToken.objects.filter(pk=token_id, user=_user(request)).first()
+    token = ApiToken.objects.filter(pk=token_id, user=person(request)).first()
     if token is None:
         raise NotFound(_("There is no such token of yours."))
-    services.revoke_token(actor=_user(request), token=token)
+    services.revoke_token(actor=person(request), token=token)
     messages.success(request, _("The token opens nothing any more."))
     return redirect("tokens")
 
@@ -202,7 +202,3 @@ def _groups(request: HttpRequest, campaign: Any) -> dict[str, Any]:
         )
     is_part = bool(asked["name"] or asked["after"] or len(roles) == 1)
     return {"groups": groups, "name": asked["name"], "is_part": is_part}
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user

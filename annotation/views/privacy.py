@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
@@ -15,19 +13,19 @@ from annotation.consents import selectors, services
 from annotation.errors import Invalid
 from annotation.people.erasure import erase_person
 from annotation.submissions.own_data import own_data
-from annotation.views.pages import page
+from annotation.views.pages import page, person
 
 
 @page
 def privacy(request: HttpRequest) -> HttpResponse:
     """Each consent: its text, whether it is given, which campaigns ask for it, what I did about it and when."""
-    return render(request, "privacy.html", {"standings": selectors.standings(_user(request))})
+    return render(request, "privacy.html", {"standings": selectors.standings(person(request))})
 
 
 @page(methods=["POST"])
 def act(request: HttpRequest, slug: str, act: str) -> HttpResponse:
     """Agree, withdraw, or have what was recorded deleted."""
-    user = _user(request)
+    user = person(request)
     if act == "grant":
         services.grant(user=user, slug=slug, version=_version(request.POST.get("version", "")))
         messages.success(
@@ -51,7 +49,7 @@ def act(request: HttpRequest, slug: str, act: str) -> HttpResponse:
 @page(methods=["POST"])
 def erase_me(request: HttpRequest) -> HttpResponse:
     """Everything of mine is deleted, and I am signed out of an account that is no more."""
-    user = _user(request)
+    user = person(request)
     if request.POST.get("username", "") != user.get_username():
         raise Invalid(
             _("Nothing was erased: the name is not yours."),
@@ -65,7 +63,7 @@ def erase_me(request: HttpRequest) -> HttpResponse:
 @page
 def my_data(request: HttpRequest) -> HttpResponse:
     """Everything that is stored about me, as one JSON file."""
-    user = _user(request)
+    user = person(request)
     response = HttpResponse(own_data(user), content_type="application/json")
     response["Content-Disposition"] = f'attachment; filename="whetstone-{user.pk}.json"'
     return response
@@ -77,7 +75,3 @@ def _version(text: str) -> int:
     raise Invalid(
         _("Say which version of the text you agree to."), fields={"version": [_("A whole number.")]}
     )
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user

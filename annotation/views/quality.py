@@ -9,7 +9,7 @@ POST /campaigns/<slug>/quality/compute/      computes one of them again
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,8 +28,8 @@ from annotation.quality import estimates, reports
 from annotation.quality.agreement import headings
 from annotation.quality.habits import READ_PER_S, READ_PER_S_CJK, TOO_FAST
 from annotation.rendering import plots
-from annotation.views.campaigns import tab_context
-from annotation.views.pages import page
+from annotation.views.campaigns import is_admin_of, names_for, tab_context
+from annotation.views.pages import page, person
 from feedback_types import registry
 
 DISPUTED = 20
@@ -78,6 +78,7 @@ def quality(request: HttpRequest, slug: str) -> HttpResponse:
 def labelers(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = access.campaign_for_overseer(request.user, slug)
     context, data = _context(request, campaign, "habits")
+    name_of = names_for(request, campaign)
     reported = data.get("labelers", [])[:ROWS]
     names = _names(request, campaign, [r["labeler"] for r in reported])
     questions = []
@@ -109,11 +110,11 @@ def labelers(request: HttpRequest, slug: str) -> HttpResponse:
             "gold": [
                 {
                     "report": g,
-                    "who": g.user.username if context["is_admin"] else g.user.pseudonym(campaign.pk),
+                    "who": name_of(g.user),
                 }
                 for g in gold_reports(campaign)
             ],
-            **_errors(campaign, is_admin=context["is_admin"]),
+            **_errors(campaign, name_of),
             "questions": questions,
             "per_s": round(TOO_FAST * READ_PER_S),
             "per_s_cjk": round(TOO_FAST * READ_PER_S_CJK),
@@ -191,9 +192,8 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
 @page(methods=["POST"])
 def compute(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = access.campaign_for_overseer(request.user, slug)
-    assert isinstance(request.user, User)
     statistic = request.POST.get("statistic", "")
-    reports.ask(actor=request.user, campaign=campaign, statistic=statistic)
+    reports.ask(actor=person(request), campaign=campaign, statistic=statistic)
     messages.success(request, _("A worker computes it again; look back in a moment."))
     return redirect(PAGES[statistic], slug)
 
@@ -215,20 +215,18 @@ def _context(
 
 
 def _names(request: HttpRequest, campaign: Campaign, ids: Iterable[int]) -> dict[int, str]:
-    """Admins read who it is, everybody else the pseudonym of the data."""
-    is_admin = tab_context(request, campaign, "quality")["is_admin"]
-    people = User.objects.in_bulk(list(ids))
-    return {pk: u.username if is_admin else u.pseudonym(campaign.pk) for pk, u in people.items()}
+    name_of = names_for(request, campaign)
+    return {pk: name_of(user) for pk, user in User.objects.in_bulk(list(ids)).items()}
 
 
-def _errors(campaign: Campaign, *, is_admin: bool) -> dict[str, Any]:
+def _errors(campaign: Campaign, name_of: Callable[[User], str]) -> dict[str, Any]:
     """What reviewers found wrong with whose answers."""
     errors, offered = errors_by_labeler(campaign), categories_of(campaign)
     found = sorted({c for e in errors for c in e.counts}, key=lambda c: (c not in offered, c))
     return {
         "errors": [
             {
-                "who": e.labeler.username if is_admin else e.labeler.pseudonym(campaign.pk),
+                "who": name_of(e.labeler),
                 "overruled": e.overruled,
                 "counts": [e.counts.get(category, 0) for category in found],
             }
@@ -298,10 +296,9 @@ def _shares(rows: Sequence[Mapping[str, Any]], group: Mapping[str, Any], what: s
 
 def _estimates(request: HttpRequest, campaign: Campaign) -> list[dict[str, Any]]:
     """What others have learned of the labelers' reliability, such as a reward model; their names as the page shows them."""
-    is_admin = tab_context(request, campaign, "quality")["is_admin"]
     found = estimates.of(campaign)
     known = {}
-    if is_admin and found:
+    if found and is_admin_of(request, campaign):
         members = User.objects.filter(memberships__campaign=campaign).distinct()
         known = {user.pseudonym(campaign.pk): user.username for user in members}
     return [

@@ -18,9 +18,8 @@ from django.utils.translation import gettext_lazy
 from annotation import access
 from annotation.campaigns.models import Campaign
 from annotation.errors import Refused
-from annotation.people.models import User
 from annotation.views.campaigns import tab_context
-from annotation.views.pages import page
+from annotation.views.pages import page, person, whole
 from annotation.webhooks import selectors, services
 from annotation.webhooks.catalogue import EVENTS
 from annotation.webhooks.models import Webhook
@@ -50,7 +49,7 @@ def webhooks(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             made, secret = services.create_webhook(
-                actor=_user(request), campaign=campaign, **form.cleaned_data
+                actor=person(request), campaign=campaign, **form.cleaned_data
             )
             made.campaign = campaign
             return _one(request, made, secret=secret)
@@ -67,7 +66,7 @@ def webhook(request: HttpRequest, slug: str, webhook_id: int) -> HttpResponse:
     form = WebhookForm(request.POST) if request.method == "POST" else None
     if form is not None and form.is_valid():
         try:
-            services.change_webhook(actor=_user(request), webhook=found, changes=form.cleaned_data)
+            services.change_webhook(actor=person(request), webhook=found, changes=form.cleaned_data)
             messages.success(request, _("The webhook is saved."))
             return redirect("campaign_webhook", slug, webhook_id)
         except Refused as refused:
@@ -79,7 +78,7 @@ def webhook(request: HttpRequest, slug: str, webhook_id: int) -> HttpResponse:
 def try_it(request: HttpRequest, slug: str, webhook_id: int) -> HttpResponse:
     """Sends a test message and shows what came of it."""
     found = access.webhook_for_admin(request.user, slug, webhook_id)
-    delivery = services.try_webhook(actor=_user(request), webhook=found)
+    delivery = services.try_webhook(actor=person(request), webhook=found)
     if delivery.failure:
         messages.warning(request, selectors.why(delivery.failure))
     else:
@@ -91,14 +90,14 @@ def try_it(request: HttpRequest, slug: str, webhook_id: int) -> HttpResponse:
 def rotate(request: HttpRequest, slug: str, webhook_id: int) -> HttpResponse:
     """A new secret, shown this once."""
     found = access.webhook_for_admin(request.user, slug, webhook_id)
-    secret = services.rotate_secret(actor=_user(request), webhook=found)
+    secret = services.rotate_secret(actor=person(request), webhook=found)
     return _one(request, access.webhook_for_admin(request.user, slug, webhook_id), secret=secret)
 
 
 @page(methods=["POST"])
 def remove(request: HttpRequest, slug: str, webhook_id: int) -> HttpResponse:
     found = access.webhook_for_admin(request.user, slug, webhook_id)
-    services.remove_webhook(actor=_user(request), webhook=found)
+    services.remove_webhook(actor=person(request), webhook=found)
     messages.success(request, _("The webhook is removed, and its secret is gone."))
     return redirect("campaign_webhooks", slug)
 
@@ -107,7 +106,7 @@ def remove(request: HttpRequest, slug: str, webhook_id: int) -> HttpResponse:
 def send_again(request: HttpRequest, slug: str, webhook_id: int, delivery_id: int) -> HttpResponse:
     found = access.webhook_for_admin(request.user, slug, webhook_id)
     try:
-        services.send_again(actor=_user(request), webhook=found, delivery_id=delivery_id)
+        services.send_again(actor=person(request), webhook=found, delivery_id=delivery_id)
         messages.success(request, _("It is sent again."))
     except Refused as refused:
         if refused.status == 404:
@@ -119,10 +118,10 @@ def send_again(request: HttpRequest, slug: str, webhook_id: int, delivery_id: in
 def _one(
     request: HttpRequest, found: Webhook, *, form: WebhookForm | None = None, secret: str = ""
 ) -> HttpResponse:
-    before = request.GET.get("before", "")
+    before = whole(request.GET.get("before"))
     log = selectors.deliveries_of(found)
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        log = log.filter(pk__lt=int(before))
+    if before is not None:
+        log = log.filter(pk__lt=before)
     rows = list(log[: ON_A_PAGE + 1])
     for row in rows:
         row.why = selectors.why(row.failure)  # type: ignore[attr-defined]
@@ -146,8 +145,3 @@ def _context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
 def _add(form: forms.Form, refused: Refused) -> None:
     for name, sentences in (refused.fields or {"": [refused.message]}).items():
         form.add_error(name if name in form.fields else None, sentences)
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from annotation import access
 from annotation.errors import Invalid, NotFound
 from annotation.rendering import plots
-from annotation.views.pages import page
+from annotation.views.pages import page, person
 from training_bridge import selectors, services
 from training_bridge.exports import compare as comparison
 from training_bridge.exports.archive import Archive, parse_range
@@ -46,7 +46,9 @@ def new_snapshot(request: HttpRequest, slug: str) -> HttpResponse:
     form = SnapshotForm(request.POST or None, campaign=campaign)
     if request.method == "POST" and form.is_valid():
         try:
-            snapshot = services.take_snapshot(campaign=campaign, actor=_user(request), filters=form.filters())
+            snapshot = services.take_snapshot(
+                campaign=campaign, actor=person(request), filters=form.filters()
+            )
         except Invalid as refused:
             show_refusal(form, refused)
         else:
@@ -227,7 +229,3 @@ def compare(request: HttpRequest, snapshot_id: Any, other_id: Any) -> HttpRespon
         ),
     }
     return render(request, "training_bridge/compare_snapshots.html", context)
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user
