@@ -13,9 +13,12 @@ class QualityReport(models.Model):
     )
     statistic = models.CharField(max_length=20)
     data = models.JSONField(null=True)  # as the statistic's module describes it; labelers by their id
-    computed_at = models.DateTimeField(null=True)  # when the reading of the answers began
+    computed_at = models.DateTimeField(null=True)  # when the reading of the answers behind `data` began
+    tried_at = models.DateTimeField(
+        null=True
+    )  # the same of the last try, whether something came of it or not
     seconds = models.FloatField(default=0)  # what it cost
-    asked_at = models.DateTimeField(null=True)  # later than computed_at: somebody waits for it
+    asked_at = models.DateTimeField(null=True)  # later than tried_at: somebody waits for it
     problem = models.CharField(max_length=500, blank=True)  # why the last try came to nothing
 
     class Meta:
@@ -23,4 +26,4 @@ class QualityReport(models.Model):
 
     @property
     def is_awaited(self) -> bool:
-        return self.asked_at is not None and (self.computed_at is None or self.asked_at > self.computed_at)
+        return self.asked_at is not None and (self.tried_at is None or self.asked_at > self.tried_at)

@@ -101,11 +101,11 @@ def _compute(campaign_id: int, statistic: str, function: Callable[[Campaign], di
         began = cursor.fetchone()[0]
     started = time.monotonic()
     try:
-        kept: dict[str, Any] = {"data": function(campaign), "problem": ""}
+        kept: dict[str, Any] = {"data": function(campaign), "computed_at": began, "problem": ""}
     except Exception as error:  # whatever it is: the old figures stay, the page says so, the log says what
         log.exception("quality_report_failed", campaign=campaign_id, statistic=statistic)
         kept = {"problem": type(error).__name__}
-    kept |= {"computed_at": began, "seconds": time.monotonic() - started}
+    kept |= {"tried_at": began, "seconds": time.monotonic() - started}
     QualityReport.objects.update_or_create(campaign=campaign, statistic=statistic, defaults=kept)
     return True
 
@@ -129,10 +129,10 @@ def refresh() -> int:
 def _is_due(row: QualityReport, now: dt.datetime) -> bool:
     if row.asked_at is not None and row.is_awaited:
         return (now - row.asked_at).total_seconds() > LOST_S
-    if row.computed_at is None:
+    if row.tried_at is None:
         return True
     waits = max(EVERY_S, SHARE * row.seconds)
-    return (now - row.computed_at).total_seconds() > waits and _is_old(row)
+    return (now - row.tried_at).total_seconds() > waits and _is_old(row)
 
 
 def _is_old(row: QualityReport) -> bool:

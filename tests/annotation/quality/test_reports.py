@@ -239,14 +239,15 @@ def test_a_small_campaign_is_computed_on_the_spot_and_a_large_one_by_a_worker(ca
     assert report.data["questions"] == [] and report.computed_at and not report.is_old
 
     # The answers of another labeler make it old, and it is not due before some time has passed.
-    QualityReport.objects.update(computed_at=timezone.now() - timedelta(minutes=1))
+    a_minute_ago = timezone.now() - timedelta(minutes=1)
+    QualityReport.objects.update(computed_at=a_minute_ago, tried_at=a_minute_ago)
     grade(cast.otto, campaign, said)
     report = reports.read(campaign, "agreement")
     assert report.is_old and report.data["questions"] == []
     sent.clear()
     reports.refresh()
     assert (campaign.pk, "agreement") not in sent
-    QualityReport.objects.update(computed_at=timezone.now() - timedelta(minutes=11))
+    QualityReport.objects.update(tried_at=timezone.now() - timedelta(minutes=11))
     reports.refresh()
     assert (campaign.pk, "agreement") in sent
     assert reports.compute(campaign.pk, "agreement")
@@ -271,6 +272,7 @@ def test_asking_leaves_one_audit_row_and_is_sent_once_committed(
 def test_a_failure_is_told_and_the_old_figures_stay(cast, monkeypatch):
     campaign = make_campaign(cast, items=1)
     reports.compute(campaign.pk, "habits")
+    computed_at = QualityReport.objects.get().computed_at
 
     def fails(campaign):
         raise ZeroDivisionError("no labelers")
@@ -280,6 +282,7 @@ def test_a_failure_is_told_and_the_old_figures_stay(cast, monkeypatch):
     assert reports.compute(campaign.pk, "habits")
     row = QualityReport.objects.get()
     assert row.problem == "ZeroDivisionError" and row.data["labelers"]
+    assert row.computed_at == computed_at < row.tried_at and not row.is_awaited
 
 
 def test_a_sample_is_whole_prompts_in_an_order_that_stays(cast, django_assert_num_queries):
