@@ -71,7 +71,8 @@ def _measure(
         cookies = [site.cookies_of(person) for person in people]
         ledger = Ledger()
         asyncio.run(_crowd(web.url, campaign.slug, cookies, ledger, think_s, warm_s))
-        ledger.opened.clear(), ledger.sent.clear()
+        ledger.opened.clear()
+        ledger.sent.clear()
         before, began, own = site.cpu_of(web, places), time.perf_counter(), time.process_time()
         busy = _busy()
         asyncio.run(_crowd(web.url, campaign.slug, cookies, ledger, think_s, seconds))
@@ -234,7 +235,7 @@ def _assignment(page: str) -> str:
 
 def _audit(campaign: Any, ledger: Ledger) -> dict[str, int]:
     """Acknowledged answers that are not there, stored twice, or beyond the overlap."""
-    from django.db.models import Count
+    from django.db.models import Count, F, Q
 
     from annotation.items.models import Item
     from annotation.submissions.models import Submission
@@ -254,10 +255,10 @@ def _audit(campaign: Any, ledger: Ledger) -> dict[str, int]:
         "stored twice": twice + sum(a != b for a, b in ledger.again),
         "sent twice": len(ledger.again),
         "items beyond the overlap": counted,
-        "count unlike its answers": sum(
-            item.counted != item.submissions.filter(revision=0, status="counted").count()
-            for item in Item.objects.filter(campaign=campaign, counted__gt=0)
-        ),
+        "count unlike its answers": Item.objects.filter(campaign=campaign, counted__gt=0)
+        .annotate(n=Count("submissions", filter=Q(submissions__revision=0, submissions__status="counted")))
+        .exclude(n=F("counted"))
+        .count(),
     }
 
 
