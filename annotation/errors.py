@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 
 class Refused(Exception):
     """Base of all refusals; `status` is the HTTP status, `fields` maps field names to sentences, `extra` is for programs."""
@@ -53,9 +55,16 @@ class Conflict(Refused):
 
 
 class Stale(Refused):
-    """Somebody else saved first; `extra["diff"]` says what changed."""
+    """Somebody else changed a campaign first; `extra["diff"]` says what this person wanted beside what holds now."""
 
     status, code = 412, "stale"
+
+    def __init__(self, *, yours: Mapping[str, Any], now: Mapping[str, Any], version: int, your_version: int):
+        diff = {name: {"yours": yours[name], "now": now[name]} for name in yours if yours[name] != now[name]}
+        super().__init__(
+            _("Somebody else changed the campaign while you did. Look at the difference and save again."),
+            extra={"diff": diff, "version": version, "your_version": your_version},
+        )
 
 
 class Gone(Refused):

@@ -16,13 +16,12 @@ from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import order_for, protocol
 from annotation.campaigns.models import Campaign
 from annotation.items.models import Item, ItemResponse
-from annotation.people.models import User
+from annotation.people.models import PEOPLE, User
 from annotation.submissions.models import Feedback, Submission
 from feedback_types import registry
 from feedback_types.base import Answer, Message, Question, Screen, ShownResponse
 from feedback_types.protocol import asked_with
 
-PEOPLE = (User.Kind.HUMAN.value, User.Kind.SIMULATED.value)
 ORDERS = {"value": "value", "disagreement": "spread"}
 MOST_ANSWERS = 45  # of one item to one question about one target that are compared; beyond, the first ones
 

@@ -30,6 +30,7 @@ from annotation.assignment import order
 from annotation.assignment.models import ItemScore
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid, TooLarge
+from annotation.inputs import is_text, object_id, request_key
 from annotation.items.models import Item, Purpose
 from annotation.people.models import User
 from annotation.people.services import record_audit
@@ -69,7 +70,7 @@ def adjudicate(
         reviewer who has answered or settled the item before; `nothing_to_settle` where nobody has answered;
         `key_reused` for a key that was used for another decision.
     """
-    key = _uuid(idempotency_key, "idempotency_key")
+    key = request_key(idempotency_key)
     if act not in Adjudication.Act.values:
         raise Invalid(
             _("Say how you decided."),
@@ -256,7 +257,7 @@ def _lock(item: Item) -> Disagreement:
 def _chosen(item: Item, chosen: Any) -> Submission:
     if chosen:
         submission = (
-            Submission.objects.filter(pk=_uuid(chosen, "chosen"), item=item, superseded_by=None)
+            Submission.objects.filter(pk=object_id(chosen, "chosen"), item=item, superseded_by=None)
             .select_related("assignment")
             .first()
         )
@@ -309,7 +310,7 @@ def _stored(picked: Submission | None, item: Item, answers: Sequence[Answer]) ->
 def _errors(
     item: Item, act: str, picked: Submission | None, errors: Mapping[Any, str]
 ) -> list[tuple[Submission, str]]:
-    given = {_uuid(pk, "errors"): category for pk, category in errors.items() if category}
+    given = {object_id(pk, "errors"): category for pk, category in errors.items() if category}
     if given and act == Adjudication.Act.BLIND:
         raise Invalid(
             _("Errors of others are named after looking at their answers, not blind."),
@@ -347,8 +348,8 @@ def _order(item: Item, reviewer: User, act: str) -> list[int]:
 
 
 def _reason(reason: Any) -> str:
-    text = reason.strip().replace("\r\n", "\n") if isinstance(reason, str) else ""
-    if not text or "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
+    text = reason.strip().replace("\r\n", "\n") if is_text(reason) else ""
+    if not text:
         raise Invalid(
             _("Say why; a sentence is enough."), fields={"reason": [_("Write a sentence of plain text.")]}
         )
@@ -356,10 +357,3 @@ def _reason(reason: Any) -> str:
         message = _("At most %(n)d characters.") % {"n": REASON_CHARACTERS}
         raise TooLarge(_("The reason is too long."), fields={"reason": [message]})
     return text
-
-
-def _uuid(value: Any, field: str) -> uuid.UUID:
-    try:
-        return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
-    except ValueError:
-        raise Invalid(_("An id was not understood."), fields={field: [_("Send a UUID.")]}) from None

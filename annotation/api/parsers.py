@@ -10,6 +10,7 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from annotation.errors import TooLarge
+from annotation.inputs import is_text
 from annotation.items.jsonl import RowError, strict_json
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -55,7 +56,7 @@ class RawParser(BaseParser):
 
 def _refuse_broken_text(value: Any, where: str) -> None:
     if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        if not is_text(value):
             raise ParseError(_("%(where)s: NUL or broken character; remove it.") % {"where": where or "body"})
     elif isinstance(value, dict):
         for key, inner in value.items():

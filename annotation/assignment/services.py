@@ -31,6 +31,7 @@ from annotation.assignment.selectors import asks, guidelines
 from annotation.assignment.strategies.base import Strategy
 from annotation.campaigns.models import Campaign, GuidelinesAcknowledged
 from annotation.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
+from annotation.inputs import is_text
 from annotation.items.models import Item, Purpose
 from annotation.ledger.budget import account as account_of
 from annotation.ledger.budget import may_lease
@@ -481,7 +482,7 @@ def _check_reason(reason: Any, known: Sequence[str]) -> None:
 
 
 def _check_note(note: Any) -> str:
-    if not isinstance(note, str) or "\x00" in note or any("\ud800" <= c <= "\udfff" for c in note):
+    if not is_text(note):
         raise Invalid(_("The note must be text."), fields={"note": [_("Write text without NUL characters.")]})
     if len(note) > NOTE_CHARACTERS:
         raise TooLarge(

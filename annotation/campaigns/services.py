@@ -16,6 +16,7 @@ from annotation.assignment.services import change_overlap, want_order
 from annotation.campaigns.models import Campaign, DataLicense, Guidelines, LegalBasis, Protocol
 from annotation.campaigns.retired import retired
 from annotation.errors import Conflict, Invalid, Stale
+from annotation.inputs import is_text
 from annotation.items.models import Item, Purpose
 from annotation.ledger.budget import account
 from annotation.people.models import Membership, Role, User
@@ -357,11 +358,7 @@ def _now(campaign: Campaign, name: str) -> Any:
 
 def _stale(campaign: Campaign, version: int, values: Mapping[str, Any]) -> Stale:
     now = {name: _now(campaign, name) for name in values}
-    diff = {name: {"yours": value, "now": now[name]} for name, value in values.items() if value != now[name]}
-    return Stale(
-        _("Somebody else changed the campaign while you did. Look at the difference and save again."),
-        extra={"diff": diff, "version": campaign.version, "your_version": version},
-    )
+    return Stale(yours=values, now=now, version=campaign.version, your_version=version)
 
 
 def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -416,7 +413,7 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
         elif name in CHOICES:
             if value not in ("", *CHOICES[name]):
                 errors[name] = [_("Empty, or one of: %(choices)s.") % {"choices": ", ".join(CHOICES[name])}]
-        elif not isinstance(value, str) or not _is_text(value) or not value.strip():
+        elif not is_text(value) or not value.strip():
             errors[name] = [_("Write some text.")]
         else:
             limit = 120 if name == "name" else 10
@@ -453,7 +450,7 @@ def _categories(value: Any) -> tuple[list[str], str]:
     names = [" ".join(name.split()) for name in value]
     if len(names) > MAX_CATEGORIES:
         return [], _("At most %(n)d kinds of error.") % {"n": MAX_CATEGORIES}
-    if any(not name or len(name) > CATEGORY_CHARACTERS or not _is_text(name) for name in names):
+    if any(not name or len(name) > CATEGORY_CHARACTERS or not is_text(name) for name in names):
         return [], _("Each is a text of 1 to %(n)d characters.") % {"n": CATEGORY_CHARACTERS}
     for n, name in enumerate(names):
         if name.casefold() in {other.casefold() for other in names[:n]}:
@@ -468,7 +465,7 @@ def _clean_skills(value: Any) -> tuple[list[str], str]:
     skills = sorted({skill.strip() for skill in value})
     if len(skills) > MAX_SKILLS:
         return [], _("At most %(n)d skills.") % {"n": MAX_SKILLS}
-    if any(not 0 < len(s) <= 40 or not _is_text(s) or "," in s or not s.isprintable() for s in skills):
+    if any(not 0 < len(s) <= 40 or not is_text(s) or "," in s or not s.isprintable() for s in skills):
         return [], _("Each skill is one line of 1 to 40 characters without a comma.")
     return skills, ""
 
@@ -492,10 +489,6 @@ def _check_unused(campaign: Campaign, gone: set[str]) -> None:
         raise Conflict(message, code="skill_in_use", fields={"skills": [message]})
 
 
-def _is_text(value: str) -> bool:
-    return "\x00" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
-
-
 def _free_slug(name: str) -> str:
     base = slugify(name)[:50].strip("-") or "campaign"
     taken = set(Campaign.objects.filter(slug__startswith=base).values_list("slug", flat=True))
@@ -507,7 +500,7 @@ def _free_slug(name: str) -> str:
 
 
 def _new_guidelines(actor: User, campaign: Campaign, markdown: Any) -> Guidelines:
-    if not isinstance(markdown, str) or not _is_text(markdown) or len(markdown) > MAX_GUIDELINES:
+    if not is_text(markdown) or len(markdown) > MAX_GUIDELINES:
         raise Invalid(
             _("The guidelines were not saved."),
             fields={"guidelines": [_("Markdown text of at most %(n)d characters.") % {"n": MAX_GUIDELINES}]},

@@ -26,6 +26,7 @@ from annotation.endpoints.failures import EndpointFailed
 from annotation.endpoints.models import Endpoint
 from annotation.errors import Conflict, Invalid, NotFound
 from annotation.generation.sampling import Sampling
+from annotation.inputs import is_text
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
@@ -124,12 +125,7 @@ class Trial:
 
 def try_endpoint(*, actor: User, endpoint: Endpoint, prompt: str) -> Trial:
     """Sends a short prompt, whatever happened to others before, and waits for at most half a minute. Raises Invalid."""
-    if (
-        not isinstance(prompt, str)
-        or not prompt.strip()
-        or len(prompt) > TRIAL_CHARACTERS
-        or "\x00" in prompt
-    ):
+    if not is_text(prompt) or not prompt.strip() or len(prompt) > TRIAL_CHARACTERS:
         rule = _("1 to %(n)d characters.") % {"n": TRIAL_CHARACTERS}
         raise Invalid(_("Write a short prompt."), fields={"prompt": [rule]})
     trial = async_to_sync(_try)(endpoint, prompt)

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid
+from annotation.inputs import is_text
 from annotation.items.models import Item, ItemResponse
 from feedback_types import registry
 from feedback_types.base import InvalidPayload, Message, Screen, ShownResponse
@@ -146,12 +147,7 @@ def _read_one(campaign: Campaign, screen: Screen, n: int, answers: Any) -> list[
 
 
 def _text(value: Any) -> str:
-    if (
-        not isinstance(value, str)
-        or len(value) > MAX_EXPLANATION
-        or "\x00" in value
-        or any("\ud800" <= c <= "\udfff" for c in value)
-    ):
+    if not is_text(value) or len(value) > MAX_EXPLANATION:
         raise Invalid(
             _("The explanation was not taken."),
             fields={"explanation": [_("Text of at most %(n)d characters.") % {"n": MAX_EXPLANATION}]},

@@ -11,6 +11,7 @@ worker at a time: a lock of the database that goes with its connection.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import uuid
@@ -33,6 +34,7 @@ from annotation.items.jsonl import ParsedItem, RowError, parse_row
 from annotation.items.models import Import
 from annotation.items.readers import Reader, Row, Source
 from annotation.items.services import arity_of, empty_file
+from annotation.items.staging import refuse_if_closed
 from annotation.items.unpacking import CHUNK, Readable
 from annotation.people.models import User
 from annotation.people.services import record_audit
@@ -315,14 +317,7 @@ def short(value: Any, most: int = 120) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def refuse_if_closed(campaign: Campaign) -> None:
-    if campaign.state == Campaign.State.CLOSED:
-        raise Conflict(_("The campaign is closed; open it again to add items."), code="campaign_closed")
-
-
 def _json(value: Any) -> str:
-    import json
-
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -17,10 +17,10 @@ from django.utils.translation import gettext as _
 
 from annotation.assignment import queue
 from annotation.campaigns.models import Campaign
-from annotation.errors import Conflict, Invalid
+from annotation.errors import Invalid
 from annotation.items import jsonl
 from annotation.items.models import Item, Prompt, Response
-from annotation.items.staging import Finished, Stage
+from annotation.items.staging import Finished, Stage, refuse_if_closed
 from annotation.items.unpacking import MAX_UNPACKED_BYTES, Readable
 from annotation.items.writer import ItemRow, ResponseRow, Writer
 from annotation.people.models import User
@@ -84,8 +84,7 @@ def import_items(
         TooLarge: beyond the unpacked limit or with an endless line.
     """
     started = time.monotonic()
-    if campaign.state == Campaign.State.CLOSED:
-        raise Conflict(_("The campaign is closed; open it again to add items."), code="campaign_closed")
+    refuse_if_closed(campaign)
     stage, errors, limits = Stage(campaign), jsonl.Errors(), arity_of(campaign)
     batch: list[jsonl.ParsedItem] = []
     n = good = 0

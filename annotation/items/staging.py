@@ -35,6 +35,12 @@ COLUMNS = (
 Told = Callable[[int], None]
 
 
+def refuse_if_closed(campaign: Campaign) -> None:
+    """Raises Conflict `campaign_closed`."""
+    if campaign.state == Campaign.State.CLOSED:
+        raise Conflict(_("The campaign is closed; open it again to add items."), code="campaign_closed")
+
+
 @dataclass(frozen=True)
 class Finished:
     """What an import did. `duplicate_prompts` are rows whose prompt reads the same as another one's; they were kept."""
@@ -96,8 +102,7 @@ class Stage:
             told: called with how many rows have become items.
         Raises Invalid or Conflict with `extra["errors"]`; Lost.
         """
-        if self.campaign.state == Campaign.State.CLOSED:
-            raise Conflict(_("The campaign is closed; open it again to add items."), code="campaign_closed")
+        refuse_if_closed(self.campaign)
         queue.lock_writers(self.campaign.pk)
         if self.count() != expected:
             raise Lost

@@ -8,7 +8,6 @@ payout = pay_out(actor=adam, campaign=c, until=date(2026, 11, 30), key=key)     
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from typing import Any
 
 from django.db import connection
@@ -18,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from annotation.campaigns.models import Campaign, PayPer
 from annotation.errors import Conflict, Invalid, Stale
+from annotation.inputs import is_text, request_key
 from annotation.ledger import currencies
 from annotation.ledger.models import LedgerEntry, Payout
 from annotation.people.models import User
@@ -54,14 +54,7 @@ def set_terms(
     before = {name: getattr(locked, name) for name in values}
     changed = {name: value for name, value in values.items() if value != before[name]}
     if version != locked.version:
-        raise Stale(
-            _("Somebody else changed the campaign while you did. Look at the difference and save again."),
-            extra={
-                "diff": {name: {"yours": value, "now": before[name]} for name, value in changed.items()},
-                "version": locked.version,
-                "your_version": version,
-            },
-        )
+        raise Stale(yours=values, now=before, version=locked.version, your_version=version)
     if not changed:
         return locked
     if "currency" in changed and before["currency"] and _has_entries(locked):
@@ -96,7 +89,7 @@ def grant(
 
     Raises Invalid naming the field; Conflict `no_currency` before the campaign has terms.
     """
-    key = _key(key)
+    key = request_key(key, "key")
     errors: dict[str, list[str]] = {}
     if kind not in GRANTS:
         errors["kind"] = [_("Choose one of: %(kinds)s.") % {"kinds": ", ".join(GRANTS)}]
@@ -147,7 +140,7 @@ def pay_out(*, actor: User, campaign: Campaign, until: Any, key: Any) -> Payout:
     The same key again is the same payout; another key right after finds nothing owed, so nobody is paid twice.
     Raises Invalid for a day in the future; Conflict `nothing_owed`.
     """
-    key = _key(key)
+    key = request_key(key, "key")
     until = _day(until)
     fold_all()
     campaign = _lock(campaign)
@@ -336,15 +329,5 @@ def _day(value: Any) -> dt.date:
     return day
 
 
-def _key(value: Any) -> uuid.UUID:
-    try:
-        return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
-    except ValueError:
-        raise Invalid(
-            _("The key of a request must be a UUID."),
-            fields={"key": [_("Send a UUID, drawn once for this request.")]},
-        ) from None
-
-
 def _is_line(text: str) -> bool:
-    return not any(c in "\r\n\x00" or "\ud800" <= c <= "\udfff" for c in text)
+    return is_text(text) and not set(text) & set("\r\n")

@@ -44,6 +44,9 @@ class User(AbstractUser):
         return f"l-{mac.hexdigest()[:12]}"
 
 
+PEOPLE = (User.Kind.HUMAN.value, User.Kind.SIMULATED.value)  # whose answers statistics about people read
+
+
 class PausedBy(models.TextChoices):
     """What suspended a membership by itself; empty when an admin did, or when it is not suspended."""
 

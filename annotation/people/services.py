@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from annotation.assignment import queue
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Gone, Invalid, NotFound
+from annotation.inputs import is_text
 from annotation.people.models import ApiToken, AuditEvent, Invitation, Membership, Role, SignInLink, User
 from annotation.transactions import in_transaction
 
@@ -286,7 +287,7 @@ def issue_token(
     *, user: User, name: str, scopes: Sequence[str], days: int | None = 90
 ) -> tuple[ApiToken, str]:
     """A token for the API and its text, which is shown this once. `days=None` never expires."""
-    if not isinstance(name, str) or not name.strip() or len(name) > 100 or "\x00" in name:
+    if not is_text(name) or not name.strip() or len(name) > 100:
         raise Invalid(
             _("Give the token a name."),
             fields={"name": [_("1 to 100 characters that tell you what it is for.")]},

@@ -21,8 +21,9 @@ from annotation.assignment import queue
 from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import asked_of, order_for, screen_for
 from annotation.campaigns.models import Campaign
-from annotation.errors import Conflict, Invalid
+from annotation.errors import Conflict
 from annotation.gold import answers as gold_answers
+from annotation.inputs import request_key
 from annotation.items.models import Item, ItemResponse, Purpose
 from annotation.people.models import User
 from annotation.people.services import record_audit
@@ -66,13 +67,7 @@ def answer_practice(
     The same key again gives the same row. Raises Conflict `not_asked` for an item that is not the labeler's next, and
     `already_sent` for one that was answered in this attempt.
     """
-    try:
-        key = uuid.UUID(str(idempotency_key))
-    except ValueError:
-        raise Invalid(
-            _("The key of a request must be a UUID."),
-            fields={"idempotency_key": [_("Send a UUID, drawn once for this answer.")]},
-        ) from None
+    key = request_key(idempotency_key)
     rows = rows_of(assignment, answers, screen or screen_for(assignment))
     attempt = _current(labeler, assignment.campaign)
     sent = PracticeAnswer.objects.filter(qualification=attempt, assignment=assignment).first()

@@ -18,7 +18,8 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from annotation.campaigns.models import Campaign
-from annotation.quality.reading import PEOPLE, blocks
+from annotation.people.models import PEOPLE
+from annotation.quality.reading import blocks
 from feedback_types import registry
 from feedback_types.base import FeedbackType
 from feedback_types.distances import Agreement, krippendorff_alpha

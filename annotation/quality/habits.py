@@ -22,8 +22,9 @@ from itertools import combinations
 from typing import Any
 
 from annotation.campaigns.models import Campaign
+from annotation.people.models import PEOPLE
 from annotation.quality.intervals import wilson
-from annotation.quality.reading import PEOPLE, Block, Told, blocks
+from annotation.quality.reading import Block, Told, blocks
 from annotation.quality.selectors import labeler_reports
 from feedback_types.judgements import Preference
 

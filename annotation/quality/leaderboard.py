@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from annotation.campaigns.models import Campaign
+from annotation.people.models import PEOPLE
 from annotation.quality.bradley_terry import (
     ELO,
     Fitted,
@@ -37,7 +38,7 @@ from annotation.quality.bradley_terry import (
 )
 from annotation.quality.habits import circles
 from annotation.quality.intervals import Z
-from annotation.quality.reading import PEOPLE, blocks
+from annotation.quality.reading import blocks
 
 MOST_SOURCES = 100
 MOST_PAIRS = 1_000_000

@@ -24,12 +24,11 @@ from django.db.models import Q
 from annotation.assignment.selectors import protocol
 from annotation.campaigns.models import Campaign
 from annotation.items.models import Prompt, Response
-from annotation.people.models import User
+from annotation.people.models import PEOPLE
 from annotation.submissions.models import Feedback, Submission
 from feedback_types import registry
 from feedback_types.base import Question
 
-PEOPLE = (User.Kind.HUMAN.value, User.Kind.SIMULATED.value)
 BUDGET = 200_000  # submissions that one statistic reads at most
 PROMPTS, MOST_PROMPTS = 200, 2_000  # of a block: about, and where many have one text
 

@@ -22,10 +22,11 @@ import numpy as np
 
 from annotation.campaigns.models import Campaign
 from annotation.items.models import Item
+from annotation.people.models import PEOPLE
 from annotation.quality import crowd
 from annotation.quality.intervals import wilson
 from annotation.quality.models import QualityReport
-from annotation.quality.reading import PEOPLE, answers_about, blocks
+from annotation.quality.reading import answers_about, blocks
 
 SHRINK = 5.0  # imagined answers like the group's, for each labeler and class of truth
 MOST_LABELERS = 500  # with a matrix of their own; the others share one

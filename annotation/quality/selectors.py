@@ -20,9 +20,8 @@ from django.db.models.functions import MD5, Cast
 
 from annotation.campaigns.models import Campaign
 from annotation.items.models import Item
-from annotation.people.models import Membership, Role, User
+from annotation.people.models import PEOPLE, Membership, Role, User
 from annotation.quality.agreement import MAX_ITEMS, QuestionAgreement, agreement
-from annotation.quality.reading import PEOPLE
 from annotation.rollups.selectors import Work, work_of_labelers
 from annotation.submissions.models import Feedback, Submission
 from feedback_types import registry

@@ -27,6 +27,7 @@ from annotation.consents.services import permitted
 from annotation.errors import Conflict, Invalid, NotFound
 from annotation.generation.selectors import untrue
 from annotation.gold.services import judge
+from annotation.inputs import object_id, request_key
 from annotation.items.models import Purpose
 from annotation.people.models import User
 from annotation.submissions.models import Submission
@@ -71,8 +72,8 @@ def submit(
     An answer to a lease that is out counts while the campaign is open or paused. A closed campaign keeps it as late, so
     that nobody's work is thrown away. A lease that expired counts if a place at its item is still free, else it is late.
     """
-    key = _key(idempotency_key, "idempotency_key")
-    revised = _key(revises, "revises") if revises else None
+    key = request_key(idempotency_key)
+    revised = object_id(revises, "revises") if revises else None
     if assignment is None or assignment.pk != assignment_id or assignment.labeler_id != labeler.pk:
         assignment = _own(labeler, assignment_id)
     observed = {q.key for q in protocol(assignment.protocol_id).questions if q.type.needs_consent}
@@ -319,16 +320,6 @@ def _check_versions(
             code="versions_changed",
             extra={"changed": changed},
         )
-
-
-def _key(value: Any, field: str) -> uuid.UUID:
-    try:
-        return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
-    except ValueError:
-        raise Invalid(
-            _("The key of a request must be a UUID."),
-            fields={field: [_("Send a UUID, drawn once for this answer.")]},
-        ) from None
 
 
 def _key_reused(submission: Submission) -> Conflict:
