@@ -272,22 +272,21 @@ def chromium() -> str:
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Any]:
-    """A Chromium for the tests of a module.
+    """A Chromium for the tests of a module (tests/browsers.py).
 
     Playwright's event loop counts as running in this thread while it lives, so Django has to be told that the ORM may be
     used all the same, and tests with loops of their own (async def) belong in other modules.
     """
     from playwright.sync_api import sync_playwright
 
+    from tests.browsers import Browser
+
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    arguments = ["--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"]
-    if os.getuid() == 0:
-        arguments.append("--no-sandbox")
     with sync_playwright() as playwright:
-        chromium_browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield chromium_browser
-        chromium_browser.close()
+        found = Browser(playwright, chromium)
+        yield found
+        found.close()
     if before is None:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
@@ -301,29 +300,10 @@ def page_problems() -> list[str]:
 @pytest.fixture
 def page(browser: Any, site: Site, page_problems: list[str]) -> Iterator[Any]:
     """A fresh page of a fresh profile on the site; `site.sign_in(page, user)` makes it somebody's."""
-    context = browser.new_context(base_url=site.url, viewport={"width": 1440, "height": 900}, locale="en-GB")
-    context.set_default_timeout(10_000)
-    context.set_default_navigation_timeout(20_000)
-    made = context.new_page()
-    watch_page(made, page_problems, home=site.url)
-    yield made
-    leave(made)
-    context.close()
+    with browser.page(site.url, viewport={"width": 1440, "height": 900}, locale="en-GB") as made:
+        watch_page(made, page_problems, home=site.url)
+        yield made
     assert page_problems == []
-
-
-def leave(page: Any) -> None:
-    """Empties a page before its context is closed: one that is closed on its way to another page sometimes never is."""
-    from playwright.sync_api import Error
-
-    for attempt in range(3):
-        try:
-            page.goto("about:blank")
-            return
-        except Error as error:
-            # The page had set out by itself, as after sending an answer; that is over once this is said.
-            if "interrupted by another navigation" not in str(error) or attempt == 2:
-                raise
 
 
 def watch_page(page: Any, problems: list[str], *, home: str) -> None:

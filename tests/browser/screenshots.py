@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.browsers import Browser
+
 # Evaluations of which a finished run may be shown; each is an argument, the run of that method.
 EVALUATIONS = ("distance", "rewardbench", "overoptimisation", "consistency", "inspection")
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,23 +116,20 @@ def take_all(
                 ]
                 if not pages:
                     continue
-                context = browser.new_context(
-                    base_url=url, viewport={"width": w, "height": h}, color_scheme=theme
-                )
-                shown = context.new_page()
-                shown.on(
-                    "console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None
-                )
-                if role != "nobody":
-                    sign_in(shown, role)
-                for page, address in pages:
-                    shown.goto(address, wait_until="load")
-                    shown.wait_for_timeout(150)
-                    is_screen = page.name.startswith("label") or page.name.endswith(("_blind", "_write"))
-                    about = "-".join([page.name, *(a for a in page.arguments if page.name == "run")])
-                    target = out / f"{role}-{about}-{width}-{theme}.png"
-                    shown.screenshot(path=str(target), full_page=not is_screen)
-                context.close()
+                with browser.page(url, viewport={"width": w, "height": h}, color_scheme=theme) as shown:
+                    shown.on(
+                        "console",
+                        lambda m: problems.append(m.text) if m.type in ("error", "warning") else None,
+                    )
+                    if role != "nobody":
+                        sign_in(shown, role)
+                    for page, address in pages:
+                        shown.goto(address, wait_until="load")
+                        shown.wait_for_timeout(150)
+                        is_screen = page.name.startswith("label") or page.name.endswith(("_blind", "_write"))
+                        about = "-".join([page.name, *(a for a in page.arguments if page.name == "run")])
+                        target = out / f"{role}-{about}-{width}-{theme}.png"
+                        shown.screenshot(path=str(target), full_page=not is_screen)
     return problems
 
 
@@ -138,24 +137,22 @@ def readme_picture(browser: Any, url: str, sign_in: Callable[[Any, str], None], 
     """docs/img/labeling.png: the labeling screen in the middle of an answer."""
     target = ROOT / "docs" / "img" / "labeling.png"
     target.parent.mkdir(parents=True, exist_ok=True)
-    context = browser.new_context(
-        base_url=url, viewport={"width": 1440, "height": 840}, color_scheme="light", device_scale_factor=1.25
-    )
-    page = context.new_page()
-    sign_in(page, "another")
-    page.goto(f"/campaigns/{campaign}/label/")
-    for _ in range(6):  # the item that shows best; which one comes first is drawn by lot
-        page.wait_for_timeout(400)
-        if page.get_by_text("I lie awake half the night").count():
-            break
-        page.keyboard.press("s")
-        page.keyboard.press("5")
-    is_first = "Try to go to bed" in page.locator(".response").first.inner_text()
-    for _ in range(2):  # clearly better
-        page.keyboard.press("ArrowLeft" if is_first else "ArrowRight")
-    page.wait_for_timeout(900)
-    page.screenshot(path=str(target))
-    context.close()
+    with browser.page(
+        url, viewport={"width": 1440, "height": 840}, color_scheme="light", device_scale_factor=1.25
+    ) as page:
+        sign_in(page, "another")
+        page.goto(f"/campaigns/{campaign}/label/")
+        for _ in range(6):  # the item that shows best; which one comes first is drawn by lot
+            page.wait_for_timeout(400)
+            if page.get_by_text("I lie awake half the night").count():
+                break
+            page.keyboard.press("s")
+            page.keyboard.press("5")
+        is_first = "Try to go to bed" in page.locator(".response").first.inner_text()
+        for _ in range(2):  # clearly better
+            page.keyboard.press("ArrowLeft" if is_first else "ArrowRight")
+        page.wait_for_timeout(900)
+        page.screenshot(path=str(target))
 
 
 def main() -> None:
@@ -174,14 +171,13 @@ def main() -> None:
 
     django.setup()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        )
+        browser = Browser(playwright, "/usr/bin/chromium")
         arguments = {name: links[name] for name in ("campaign", "import") if name in links}
         for problem in take_all(browser, url, Path(out), sign_in, arguments, links.get("only", "")):
             print("console:", problem)
         if "only" not in links:
             readme_picture(browser, url, sign_in, links["campaign"])
+        browser.close()
 
 
 if __name__ == "__main__":

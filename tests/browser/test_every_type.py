@@ -123,16 +123,13 @@ def set_up(cast: Cast, feedback_type: FeedbackType, example: Example) -> Scene:
 def screen(browser: Any, site: Any, scene: Scene, **options: Any) -> Iterator[Page]:
     """The labeler's page; whatever its console complains about fails the test."""
     problems: list[str] = []
-    context = browser.new_context(
-        base_url=site.url, reduced_motion="reduce", **{"viewport": {"width": 1440, "height": 900}, **options}
-    )
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    watch_page(page, problems, home=site.url)
-    site.sign_in(page, scene.cast.lena)
-    page.goto(scene.address)
-    yield page
-    context.close()
+    with browser.page(
+        site.url, reduced_motion="reduce", **{"viewport": {"width": 1440, "height": 900}, **options}
+    ) as page:
+        watch_page(page, problems, home=site.url)
+        site.sign_in(page, scene.cast.lena)
+        page.goto(scene.address)
+        yield page
     assert problems == []
 
 

@@ -163,25 +163,23 @@ def test_nothing_moves_when_something_is_chosen(screen):
 
 
 def test_without_scripts_a_form_is_enough(browser, site, cast, campaign):
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    page = context.new_page()
-    site.sign_in(page, cast.lena)
-    page.goto(f"/campaigns/{campaign.slug}/label/")
-    first = shown(page)
-    page.locator("#q-better input[type=radio]").first.check(force=True)
-    for fieldset in page.locator("#q-grade fieldset").all():
-        fieldset.locator("input[type=radio]").nth(4).check(force=True)
-    page.get_by_role("button", name="Send").click()
-    page.wait_for_load_state()
+    with browser.page(site.url, java_script_enabled=False) as page:
+        site.sign_in(page, cast.lena)
+        page.goto(f"/campaigns/{campaign.slug}/label/")
+        first = shown(page)
+        page.locator("#q-better input[type=radio]").first.check(force=True)
+        for fieldset in page.locator("#q-grade fieldset").all():
+            fieldset.locator("input[type=radio]").nth(4).check(force=True)
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_load_state()
 
-    assert Submission.objects.count() == 1 and shown(page) != first
-    page.get_by_role("link", name="Undo last").click()
-    assert shown(page) == first
-    page.locator("#q-better input[type=radio]").last.check(force=True)
-    page.get_by_role("button", name="Send the change").click()
-    page.wait_for_load_state()
-    assert list(Submission.objects.order_by("revision").values_list("revision", flat=True)) == [0, 1]
-    context.close()
+        assert Submission.objects.count() == 1 and shown(page) != first
+        page.get_by_role("link", name="Undo last").click()
+        assert shown(page) == first
+        page.locator("#q-better input[type=radio]").last.check(force=True)
+        page.get_by_role("button", name="Send the change").click()
+        page.wait_for_load_state()
+        assert list(Submission.objects.order_by("revision").values_list("revision", flat=True)) == [0, 1]
 
 
 def test_offline_then_online_is_one_row(screen, page_problems):
@@ -476,20 +474,18 @@ def test_cold_load_is_small(browser, site, cast):
     """
     campaign = make_scene(cast)
     add_some_items(campaign, 3)
-    context = browser.new_context(base_url=site.url)
-    page = context.new_page()
-    site.sign_in(page, cast.lena)
-    urls: dict[str, str] = {}
-    wire: dict[str, float] = {}
-    session = context.new_cdp_session(page)
-    session.send("Network.enable")
-    session.on("Network.requestWillBeSent", lambda e: urls.update({e["requestId"]: e["request"]["url"]}))
-    session.on(
-        "Network.loadingFinished", lambda e: wire.update({urls[e["requestId"]]: e["encodedDataLength"]})
-    )
-    open_screen(page, campaign)
-    page.wait_for_timeout(500)
-    context.close()
+    with browser.page(site.url) as page:
+        site.sign_in(page, cast.lena)
+        urls: dict[str, str] = {}
+        wire: dict[str, float] = {}
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.requestWillBeSent", lambda e: urls.update({e["requestId"]: e["request"]["url"]}))
+        session.on(
+            "Network.loadingFinished", lambda e: wire.update({urls[e["requestId"]]: e["encodedDataLength"]})
+        )
+        open_screen(page, campaign)
+        page.wait_for_timeout(500)
 
     for url in wire:
         if "/static/" in url:

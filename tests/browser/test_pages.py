@@ -90,68 +90,62 @@ def test_axe_finds_nothing(browser, site, scene, arguments, theme):
     cast, _campaign = scene
     found, problems = [], []
     for role in ("nobody", "labeler", "reviewer", "admin", "researcher"):
-        context = browser.new_context(base_url=site.url, color_scheme=theme, bypass_csp=True)
-        page = context.new_page()
-        page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
-        if role != "nobody":
-            site.sign_in(page, getattr(cast, PERSON[role]))
-        for entry, address in addresses(arguments):
-            if entry.role == role:
-                page.goto(address)
-                found += [f"{role} {entry.name} {address}: {line}" for line in axe_finds(page)]
-        context.close()
+        with browser.page(site.url, color_scheme=theme, bypass_csp=True) as page:
+            page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
+            if role != "nobody":
+                site.sign_in(page, getattr(cast, PERSON[role]))
+            for entry, address in addresses(arguments):
+                if entry.role == role:
+                    page.goto(address)
+                    found += [f"{role} {entry.name} {address}: {line}" for line in axe_finds(page)]
     assert found == [] and problems == []
 
 
 def test_axe_finds_nothing_in_any_state_of_the_labeling_screen(browser, site, scene):
     cast, campaign = scene
-    context = browser.new_context(base_url=site.url, bypass_csp=True, reduced_motion="reduce")
-    page = context.new_page()
-    site.sign_in(page, cast.otto)
-    page.goto(f"/campaigns/{campaign.slug}/label/")
-    page.wait_for_timeout(400)
-    found = []
-    for state, keys in (
-        ("guidelines", ["g"]),
-        ("keys", ["Escape", "?"]),
-        ("reasons", ["Escape", "s"]),
-        ("raw", ["Escape", "r"]),
-        ("differences", ["d"]),
-        ("apart", ["d", "l"]),
-        ("needs an answer", ["Enter"]),
-        ("second question", ["ArrowDown"]),
-        ("next item", ["5", "5", "Enter"]),
-        ("undo", ["u"]),
-    ):
-        for key in keys:
-            page.keyboard.press(key)
-        page.wait_for_timeout(350)
-        found += [f"{state}: {line}" for line in axe_finds(page)]
-    context.close()
+    with browser.page(site.url, bypass_csp=True, reduced_motion="reduce") as page:
+        site.sign_in(page, cast.otto)
+        page.goto(f"/campaigns/{campaign.slug}/label/")
+        page.wait_for_timeout(400)
+        found = []
+        for state, keys in (
+            ("guidelines", ["g"]),
+            ("keys", ["Escape", "?"]),
+            ("reasons", ["Escape", "s"]),
+            ("raw", ["Escape", "r"]),
+            ("differences", ["d"]),
+            ("apart", ["d", "l"]),
+            ("needs an answer", ["Enter"]),
+            ("second question", ["ArrowDown"]),
+            ("next item", ["5", "5", "Enter"]),
+            ("undo", ["u"]),
+        ):
+            for key in keys:
+                page.keyboard.press(key)
+            page.wait_for_timeout(350)
+            found += [f"{state}: {line}" for line in axe_finds(page)]
     assert found == []
 
 
 def test_axe_finds_nothing_on_pages_that_say_no(browser, site, scene):
     cast, campaign = scene
-    context = browser.new_context(base_url=site.url, bypass_csp=True)
-    page = context.new_page()
-    _invitation, token = invite(actor=cast.adam, campaign=campaign)
-    link = create_sign_in_link(user=cast.lena)
-    found = []
-    for address in ("/no-such-page/", f"/join/{token}/", "/join/nonsense/", link):
-        page.goto(address)
-        found += [f"{address}: {line}" for line in axe_finds(page)]
-    site.sign_in(page, cast.stan)
-    for address in (
-        "/",
-        "/work/",
-        f"/campaigns/{campaign.slug}/label/",
-        f"/join/{token}/",
-        "/accounts/logout/",
-    ):
-        page.goto(address)
-        found += [f"{address}: {line}" for line in axe_finds(page)]
-    context.close()
+    with browser.page(site.url, bypass_csp=True) as page:
+        _invitation, token = invite(actor=cast.adam, campaign=campaign)
+        link = create_sign_in_link(user=cast.lena)
+        found = []
+        for address in ("/no-such-page/", f"/join/{token}/", "/join/nonsense/", link):
+            page.goto(address)
+            found += [f"{address}: {line}" for line in axe_finds(page)]
+        site.sign_in(page, cast.stan)
+        for address in (
+            "/",
+            "/work/",
+            f"/campaigns/{campaign.slug}/label/",
+            f"/join/{token}/",
+            "/accounts/logout/",
+        ):
+            page.goto(address)
+            found += [f"{address}: {line}" for line in axe_finds(page)]
     assert found == []
 
 
@@ -159,21 +153,17 @@ def test_nothing_scrolls_sideways_on_a_phone(browser, site, scene, arguments):
     cast, _campaign = scene
     wide = []
     for role in ("nobody", "labeler", "reviewer", "admin", "researcher"):
-        context = browser.new_context(
-            base_url=site.url, viewport={"width": 390, "height": 844}, has_touch=True
-        )
-        page = context.new_page()
-        if role != "nobody":
-            site.sign_in(page, getattr(cast, PERSON[role]))
-        for entry, address in addresses(arguments):
-            if entry.role == role:
-                page.goto(address)
-                over = page.evaluate(
-                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                )
-                if over > 0:
-                    wide.append((role, entry.name, over))
-        context.close()
+        with browser.page(site.url, viewport={"width": 390, "height": 844}, has_touch=True) as page:
+            if role != "nobody":
+                site.sign_in(page, getattr(cast, PERSON[role]))
+            for entry, address in addresses(arguments):
+                if entry.role == role:
+                    page.goto(address)
+                    over = page.evaluate(
+                        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                    )
+                    if over > 0:
+                        wide.append((role, entry.name, over))
     assert wide == []
 
 

@@ -25,12 +25,9 @@ def scene(site):
 
 @contextmanager
 def page_of(browser, site, user, **options):
-    context = browser.new_context(base_url=site.url, bypass_csp=True, reduced_motion="reduce", **options)
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    site.sign_in(page, user)
-    yield page
-    context.close()
+    with browser.page(site.url, bypass_csp=True, reduced_motion="reduce", **options) as page:
+        site.sign_in(page, user)
+        yield page
 
 
 def keep_picture(page, name):

@@ -130,15 +130,13 @@ def test_a_digit_picks_the_best(page, site, cast) -> None:
 
 @pytest.mark.parametrize(("responses", "choose"), [(2, ["B is clearly better"]), (3, ["A", "B", "C"])])
 def test_without_scripts(browser, site, cast, page, responses, choose) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    plain = context.new_page()
-    show(plain, site, cast, responses=responses)
-    if responses == 2:
-        plain.get_by_label("B is clearly better").check()
-    else:
-        for place, letter in ((2, "A"), (1, "B"), (2, "C")):
-            plain.get_by_role("radiogroup", name=f"Place of {letter}").get_by_label(str(place)).check()
-    plain.get_by_role("button", name="Send").click()
-    [payload] = Feedback.objects.values_list("payload", flat=True)
-    assert payload["ranks"] == ([2, 1] if responses == 2 else [2, 1, 2])
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as plain:
+        show(plain, site, cast, responses=responses)
+        if responses == 2:
+            plain.get_by_label("B is clearly better").check()
+        else:
+            for place, letter in ((2, "A"), (1, "B"), (2, "C")):
+                plain.get_by_role("radiogroup", name=f"Place of {letter}").get_by_label(str(place)).check()
+        plain.get_by_role("button", name="Send").click()
+        [payload] = Feedback.objects.values_list("payload", flat=True)
+        assert payload["ranks"] == ([2, 1] if responses == 2 else [2, 1, 2])

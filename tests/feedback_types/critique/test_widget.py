@@ -144,24 +144,22 @@ def test_targets_are_large_and_nothing_moves(page, site, cast) -> None:
 
 
 def test_without_scripts(browser, site, cast, page) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    plain = context.new_page()
-    show(plain, site, cast, TEXT, **FULL)
-    plain.get_by_role("radiogroup", name="A: Overall").get_by_label("4").check()
-    plain.get_by_label("Marks of A").fill("2 factual: in 1990")
-    plain.get_by_role("button", name="Send").click()
-    assert Feedback.objects.count() == 0
-    expect(plain.get_by_text("Say whether this response is good.")).to_be_visible()
-    expect(plain.get_by_text("Grade this response on tone too.")).to_be_visible()
-    plain.get_by_role("radiogroup", name="A: Verdict").get_by_label("Neutral").check()
-    plain.get_by_role("radiogroup", name="A: tone").get_by_label("5").check()
-    plain.get_by_label("verbose").check()
-    plain.get_by_role("button", name="Send").click()
-    [payload] = Feedback.objects.values_list("payload", flat=True)
-    [mark] = payload["spans"]
-    assert TEXT[mark["start"] : mark["end"]] == "in 1990" and mark["severity"] == 2
-    assert payload["ratings"] == {"overall": 4, "tone": 5} and payload["tags"] == ["verbose"]
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as plain:
+        show(plain, site, cast, TEXT, **FULL)
+        plain.get_by_role("radiogroup", name="A: Overall").get_by_label("4").check()
+        plain.get_by_label("Marks of A").fill("2 factual: in 1990")
+        plain.get_by_role("button", name="Send").click()
+        assert Feedback.objects.count() == 0
+        expect(plain.get_by_text("Say whether this response is good.")).to_be_visible()
+        expect(plain.get_by_text("Grade this response on tone too.")).to_be_visible()
+        plain.get_by_role("radiogroup", name="A: Verdict").get_by_label("Neutral").check()
+        plain.get_by_role("radiogroup", name="A: tone").get_by_label("5").check()
+        plain.get_by_label("verbose").check()
+        plain.get_by_role("button", name="Send").click()
+        [payload] = Feedback.objects.values_list("payload", flat=True)
+        [mark] = payload["spans"]
+        assert TEXT[mark["start"] : mark["end"]] == "in 1990" and mark["severity"] == 2
+        assert payload["ratings"] == {"overall": 4, "tone": 5} and payload["tags"] == ["verbose"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -181,24 +179,21 @@ def test_axe_finds_nothing(browser, site, cast, page, scheme) -> None:
     add_items(
         campaign=campaign, items=[NewItem("Who?", [NewResponse(t, source_name="p") for t in (TEXT, "No.")])]
     )
-    context = browser.new_context(
-        base_url=site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce"
-    )
-    seen = context.new_page()
-    site.sign_in(seen, cast.lena)
-    seen.goto(f"/campaigns/{campaign.slug}/label/")
-    select(
-        seen, "Goethe" if "Goethe" in (seen.locator(".response .raw").first.text_content() or "") else "No"
-    )
-    press(seen, "f", "n", "3", "v")
-    found = []
-    for key in asked:
-        seen.locator(f"#q-{key} .question-head").click()
-        press(seen, "1")
-        results = Axe().run(seen, options={"resultTypes": ["violations"]})
-        found += [
-            f"{key}: {v['id']} {[n['html'][:120] for n in v['nodes'][:2]]}"
-            for v in results.response["violations"]
-        ]
-    context.close()
+    with browser.page(site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce") as seen:
+        site.sign_in(seen, cast.lena)
+        seen.goto(f"/campaigns/{campaign.slug}/label/")
+        select(
+            seen,
+            "Goethe" if "Goethe" in (seen.locator(".response .raw").first.text_content() or "") else "No",
+        )
+        press(seen, "f", "n", "3", "v")
+        found = []
+        for key in asked:
+            seen.locator(f"#q-{key} .question-head").click()
+            press(seen, "1")
+            results = Axe().run(seen, options={"resultTypes": ["violations"]})
+            found += [
+                f"{key}: {v['id']} {[n['html'][:120] for n in v['nodes'][:2]]}"
+                for v in results.response["violations"]
+            ]
     assert found == []

@@ -141,38 +141,31 @@ def test_from_the_draft_that_was_chosen(page, site, cast) -> None:
 
 
 def test_without_scripts_and_on_a_phone(browser, site, cast, page) -> None:
-    context = browser.new_context(
-        base_url=site.url, java_script_enabled=False, viewport={"width": 390, "height": 800}
-    )
-    plain = context.new_page()
-    show(plain, site, cast, min_characters=5)
-    box = plain.get_by_label("Your response").bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
-    plain.get_by_label("Your response").fill("100")
-    plain.get_by_role("button", name="Send").click()
-    expect(plain.get_by_text("Write at least 5 characters; so far it is 3.").first).to_be_visible()
-    assert plain.get_by_label("Your response").input_value() == "100"  # nothing is lost
-    plain.get_by_label("Your response").fill("At 100 °C.")
-    plain.get_by_role("button", name="Send").click()
-    payload = Feedback.objects.get().payload
-    assert payload["text"] == "At 100 °C." and payload["keystrokes"] is None
-    context.close()
+    with browser.page(site.url, java_script_enabled=False, viewport={"width": 390, "height": 800}) as plain:
+        show(plain, site, cast, min_characters=5)
+        box = plain.get_by_label("Your response").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+        plain.get_by_label("Your response").fill("100")
+        plain.get_by_role("button", name="Send").click()
+        expect(plain.get_by_text("Write at least 5 characters; so far it is 3.").first).to_be_visible()
+        assert plain.get_by_label("Your response").input_value() == "100"  # nothing is lost
+        plain.get_by_label("Your response").fill("At 100 °C.")
+        plain.get_by_role("button", name="Send").click()
+        payload = Feedback.objects.get().payload
+        assert payload["text"] == "At 100 °C." and payload["keystrokes"] is None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, site, cast, page, scheme) -> None:
-    context = browser.new_context(
-        base_url=site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce"
-    )
     found = []
-    for start in ("scratch", "choose", "prefix"):
-        seen = context.new_page()
-        show(seen, site, cast, SECRET, "Never.", start=start)
-        press(seen, "e")
-        seen.keyboard.type("Some *words*.")
-        press(seen, "Control+Enter")
-        expect(seen.locator(".demo-rendered em")).to_be_visible()
-        results = Axe().run(seen, options={"resultTypes": ["violations"]})
-        found += [(v["id"], v["nodes"][0]["html"][:120]) for v in results.response["violations"]]
-    context.close()
+    with browser.page(site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce") as empty:
+        for start in ("scratch", "choose", "prefix"):
+            seen = empty.context.new_page()
+            show(seen, site, cast, SECRET, "Never.", start=start)
+            press(seen, "e")
+            seen.keyboard.type("Some *words*.")
+            press(seen, "Control+Enter")
+            expect(seen.locator(".demo-rendered em")).to_be_visible()
+            results = Axe().run(seen, options={"resultTypes": ["violations"]})
+            found += [(v["id"], v["nodes"][0]["html"][:120]) for v in results.response["violations"]]
     assert found == []

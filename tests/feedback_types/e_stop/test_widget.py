@@ -223,31 +223,29 @@ def test_time_stands_still_under_a_window_and_out_of_sight(page, site, cast):
 def test_without_scripts_it_asks_in_hindsight(browser, site, cast):
     campaign = make_campaign(cast, items=0, protocol=[{"key": "stop", "type": "e_stop"}])
     add_items(campaign=campaign, items=[NewItem("Does it boil?", [NewResponse(FIRST, source_name="p")])])
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    page = context.new_page()
-    site.sign_in(page, cast.lena)
-    page.goto(f"/campaigns/{campaign.slug}/label/")
-    expect(article(page).locator(".rendered")).to_be_visible()
-    page.get_by_label("After “Water boils early up here 👍🏽.”").check()
-    page.get_by_label("It goes wrong").check()
-    page.get_by_role("button", name="Send").click()
-    [(_target, payload)] = stored(page)
-    assert payload["mode"] == "hindsight" and payload["stop_char"] == segment_ends(FIRST)[0]
-    assert payload["full_text_available"] is True and payload["reason"] == "bad" and payload["t_ms"] is None
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as page:
+        site.sign_in(page, cast.lena)
+        page.goto(f"/campaigns/{campaign.slug}/label/")
+        expect(article(page).locator(".rendered")).to_be_visible()
+        page.get_by_label("After “Water boils early up here 👍🏽.”").check()
+        page.get_by_label("It goes wrong").check()
+        page.get_by_role("button", name="Send").click()
+        [(_target, payload)] = stored(page)
+        assert payload["mode"] == "hindsight" and payload["stop_char"] == segment_ends(FIRST)[0]
+        assert (
+            payload["full_text_available"] is True and payload["reason"] == "bad" and payload["t_ms"] is None
+        )
 
 
 def test_axe_finds_nothing_in_any_state(browser, site, cast):
-    context = browser.new_context(base_url=site.url, bypass_csp=True, reduced_motion="reduce")
-    page = context.new_page()
-    show(page, site, cast, FIRST, SECOND, settings={"start": "key", "chars_per_s": 20})
-    found = axe_finds(page)
-    page.keyboard.press("Space")
-    expect(page.get_by_role("button", name="Stop Esc")).to_be_visible()
-    found += axe_finds(page)
-    page.keyboard.press("Escape")
-    found += axe_finds(page)
-    page.keyboard.press("1")
-    found += axe_finds(page)
-    context.close()
+    with browser.page(site.url, bypass_csp=True, reduced_motion="reduce") as page:
+        show(page, site, cast, FIRST, SECOND, settings={"start": "key", "chars_per_s": 20})
+        found = axe_finds(page)
+        page.keyboard.press("Space")
+        expect(page.get_by_role("button", name="Stop Esc")).to_be_visible()
+        found += axe_finds(page)
+        page.keyboard.press("Escape")
+        found += axe_finds(page)
+        page.keyboard.press("1")
+        found += axe_finds(page)
     assert found == []

@@ -123,19 +123,17 @@ def shown_order(page):
 
 
 def test_without_scripts(browser, site, cast, page) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    plain = context.new_page()
-    show(plain, site, cast, *TEXTS[:3], levels=True)
-    ids = shown_plain(plain)
-    for letter, place in (("A", "2"), ("B", "1")):
-        plain.get_by_role("radiogroup", name=f"Place of {letter}").get_by_label(place).check()
-    plain.get_by_role("button", name="Send").click()
-    expect(plain.get_by_text("Give this response a place too.")).to_be_visible()
-    plain.get_by_role("radiogroup", name="Place of C").get_by_label("3").check()
-    plain.get_by_label("These levels are right").check()
-    plain.get_by_role("button", name="Send").click()
-    assert Feedback.objects.get().payload["ordered_ids"] == [ids[2], ids[0], ids[1]]
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as plain:
+        show(plain, site, cast, *TEXTS[:3], levels=True)
+        ids = shown_plain(plain)
+        for letter, place in (("A", "2"), ("B", "1")):
+            plain.get_by_role("radiogroup", name=f"Place of {letter}").get_by_label(place).check()
+        plain.get_by_role("button", name="Send").click()
+        expect(plain.get_by_text("Give this response a place too.")).to_be_visible()
+        plain.get_by_role("radiogroup", name="Place of C").get_by_label("3").check()
+        plain.get_by_label("These levels are right").check()
+        plain.get_by_role("button", name="Send").click()
+        assert Feedback.objects.get().payload["ordered_ids"] == [ids[2], ids[0], ids[1]]
 
 
 def shown_plain(plain) -> list[int]:
@@ -144,15 +142,12 @@ def shown_plain(plain) -> list[int]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, site, cast, page, scheme) -> None:
-    context = browser.new_context(
-        base_url=site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce"
-    )
     found = []
-    for texts, settings in ((TEXTS, {"levels": True}), (TEXTS[:1], {"mode": "rewrite", "levels": True})):
-        seen = context.new_page()
-        show(seen, site, cast, *texts, **settings)
-        press(seen, "1", "2", "e")
-        results = Axe().run(seen, options={"resultTypes": ["violations"]})
-        found += [(v["id"], v["nodes"][0]["html"][:120]) for v in results.response["violations"]]
-    context.close()
+    with browser.page(site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce") as empty:
+        for texts, settings in ((TEXTS, {"levels": True}), (TEXTS[:1], {"mode": "rewrite", "levels": True})):
+            seen = empty.context.new_page()
+            show(seen, site, cast, *texts, **settings)
+            press(seen, "1", "2", "e")
+            results = Axe().run(seen, options={"resultTypes": ["violations"]})
+            found += [(v["id"], v["nodes"][0]["html"][:120]) for v in results.response["violations"]]
     assert found == []

@@ -127,40 +127,38 @@ def test_what_it_explains_is_stored(page, site, cast) -> None:
 
 
 def test_without_scripts(browser, site, cast) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    plain = context.new_page()
-    show(plain, site, cast, TEXT, where="both")
-    box = plain.get_by_label("What mattered in A")
-    box.fill("++ Shops only sell.\n- for mountains")
-    plain.get_by_role("button", name="Send").click()
-    expect(plain.get_by_text("Line 2: these words are not in the text; copy them exactly.")).to_be_visible()
-    box.fill("++ Shops only sell.\n- not for sale")
-    plain.get_by_role("button", name="Send").click()
-    [payload] = Feedback.objects.values_list("payload", flat=True)
-    assert marked(payload) == [("Shops only sell.", 1, 2), ("not for sale", -1, 1)]
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as plain:
+        show(plain, site, cast, TEXT, where="both")
+        box = plain.get_by_label("What mattered in A")
+        box.fill("++ Shops only sell.\n- for mountains")
+        plain.get_by_role("button", name="Send").click()
+        expect(
+            plain.get_by_text("Line 2: these words are not in the text; copy them exactly.")
+        ).to_be_visible()
+        box.fill("++ Shops only sell.\n- not for sale")
+        plain.get_by_role("button", name="Send").click()
+        [payload] = Feedback.objects.values_list("payload", flat=True)
+        assert marked(payload) == [("Shops only sell.", 1, 2), ("not for sale", -1, 1)]
 
 
 def test_narrow_and_accessible(browser, site, cast) -> None:
     """390 px wide, light and dark, with marks: nothing sticks out, targets are large, axe finds nothing."""
-    context = browser.new_context(
-        base_url=site.url, bypass_csp=True, reduced_motion="reduce", viewport={"width": 390, "height": 844}
-    )
-    page = context.new_page()
-    show(page, site, cast, TEXT, "One. Two.", where="both")
-    press(page, "j", "1", "j", "j", "2", "2")
-    expect(page.locator(".imp-mark")).to_have_count(2)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    boxes = [button.bounding_box() for button in page.locator(".imp-button:visible").all()]
-    assert boxes and all(box["height"] >= 40 and box["x"] + box["width"] <= 390 for box in boxes)
-    found = []
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        page.wait_for_timeout(200)  # colours fade over
-        results = Axe().run(page, options={"resultTypes": ["violations"]})
-        found += [
-            f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
-            for v in results.response["violations"]
-        ]
-    context.close()
+    with browser.page(
+        site.url, bypass_csp=True, reduced_motion="reduce", viewport={"width": 390, "height": 844}
+    ) as page:
+        show(page, site, cast, TEXT, "One. Two.", where="both")
+        press(page, "j", "1", "j", "j", "2", "2")
+        expect(page.locator(".imp-mark")).to_have_count(2)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        boxes = [button.bounding_box() for button in page.locator(".imp-button:visible").all()]
+        assert boxes and all(box["height"] >= 40 and box["x"] + box["width"] <= 390 for box in boxes)
+        found = []
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_timeout(200)  # colours fade over
+            results = Axe().run(page, options={"resultTypes": ["violations"]})
+            found += [
+                f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
+                for v in results.response["violations"]
+            ]
     assert found == []

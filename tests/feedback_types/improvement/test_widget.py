@@ -162,34 +162,30 @@ def test_a_sentence_is_taken_out_with_one_touch(page, site, cast):
 
 def test_without_scripts(browser, site, cast):
     campaign = make(cast, TEXT)
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    page = context.new_page()
-    site.sign_in(page, cast.lena)
-    page.goto(f"/campaigns/{campaign.slug}/label/")
-    area = page.get_by_label("Improve the text of A")
-    area.fill(area.input_value().replace("90", "100"))
-    page.get_by_role("button", name="Send").click()
-    expect(page.get_by_text("Say whether your version is better").first).to_be_visible()
-    assert "100" in page.get_by_label("Improve the text of A").input_value()  # nothing typed is lost
-    page.get_by_label("Yes, better").check()
-    page.get_by_role("button", name="Send").click()
-    [(_target, payload)] = stored(page)
-    assert payload["edited_text"] == TEXT.replace("90", "100") and payload["keystrokes"] is None
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as page:
+        site.sign_in(page, cast.lena)
+        page.goto(f"/campaigns/{campaign.slug}/label/")
+        area = page.get_by_label("Improve the text of A")
+        area.fill(area.input_value().replace("90", "100"))
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_text("Say whether your version is better").first).to_be_visible()
+        assert "100" in page.get_by_label("Improve the text of A").input_value()  # nothing typed is lost
+        page.get_by_label("Yes, better").check()
+        page.get_by_role("button", name="Send").click()
+        [(_target, payload)] = stored(page)
+        assert payload["edited_text"] == TEXT.replace("90", "100") and payload["keystrokes"] is None
 
 
 def test_axe_finds_nothing_in_any_state(browser, site, cast):
-    context = browser.new_context(base_url=site.url, bypass_csp=True)
-    page = context.new_page()
-    show(page, site, cast, TEXT, OTHER, settings={"suggestions": "cuts"})
-    found = axe_finds(page)
-    page.keyboard.press("1")
-    replace_in_editor(page, "boils", "cooks")
-    expect(page.locator(".improvement-diff ins").first).to_be_visible()
-    found += axe_finds(page)
-    page.keyboard.press("Control+Enter")
-    found += axe_finds(page)
-    page.keyboard.press("y")
-    found += axe_finds(page)
-    context.close()
+    with browser.page(site.url, bypass_csp=True) as page:
+        show(page, site, cast, TEXT, OTHER, settings={"suggestions": "cuts"})
+        found = axe_finds(page)
+        page.keyboard.press("1")
+        replace_in_editor(page, "boils", "cooks")
+        expect(page.locator(".improvement-diff ins").first).to_be_visible()
+        found += axe_finds(page)
+        page.keyboard.press("Control+Enter")
+        found += axe_finds(page)
+        page.keyboard.press("y")
+        found += axe_finds(page)
     assert found == []

@@ -214,48 +214,44 @@ def test_nothing_moves_and_targets_are_large(page, site, cast) -> None:
 
 
 def test_without_scripts(browser, site, cast, page) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    plain = context.new_page()
-    show(plain, site, cast, STEPS)
-    step = lambda n: plain.get_by_role("radiogroup", name=f"A: Step {n} of 3")  # noqa: E731
-    step(2).get_by_label("Bad").check()
-    step(3).get_by_label("Good").check()
-    plain.get_by_role("button", name="Send").click()
-    assert Feedback.objects.count() == 0
-    expect(plain.get_by_text("Label this segment too.")).to_be_visible()
-    expect(
-        plain.get_by_text("Segment 2 is the first error; leave those after it without a label.")
-    ).to_be_visible()
-    step(1).get_by_label("Okay").check()
-    step(3).get_by_label("no label").check()
-    plain.get_by_role("button", name="Send").click()
-    [payload] = Feedback.objects.values_list("payload", flat=True)
-    assert payload["labels"] == [0, -1, None]
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as plain:
+        show(plain, site, cast, STEPS)
+        step = lambda n: plain.get_by_role("radiogroup", name=f"A: Step {n} of 3")  # noqa: E731
+        step(2).get_by_label("Bad").check()
+        step(3).get_by_label("Good").check()
+        plain.get_by_role("button", name="Send").click()
+        assert Feedback.objects.count() == 0
+        expect(plain.get_by_text("Label this segment too.")).to_be_visible()
+        expect(
+            plain.get_by_text("Segment 2 is the first error; leave those after it without a label.")
+        ).to_be_visible()
+        step(1).get_by_label("Okay").check()
+        step(3).get_by_label("no label").check()
+        plain.get_by_role("button", name="Send").click()
+        [payload] = Feedback.objects.values_list("payload", flat=True)
+        assert payload["labels"] == [0, -1, None]
 
 
 def test_a_curve_and_an_order_without_scripts(browser, site, cast, page) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    plain = context.new_page()
-    protocol = [
-        {"key": "order", "type": "inter_temporal", "settings": {"reading": "order"}},
-        {"key": "curve", "type": "inter_temporal", "settings": {"reading": "curve", "draw": "after"}},
-    ]
-    campaign = make_campaign(cast, items=0, protocol=protocol)
-    add_items(campaign=campaign, items=[NewItem("?", [NewResponse(STEPS, source_name="p")])])
-    site.sign_in(plain, cast.lena)
-    plain.goto(f"/campaigns/{campaign.slug}/label/")
-    for n, height in enumerate(("60", "57.5", "0"), start=1):
-        plain.get_by_label(f"A: Step {n} of 3").fill(height)
-    plain.get_by_label("Equal").check()
-    plain.get_by_role("button", name="Send").click()
-    order, curve = Feedback.objects.order_by("question").values_list("payload", flat=True)[::-1]
-    assert order["pairs"][0]["better"] == "equal"
-    assert (curve["drawn"], curve["curve"]) == (
-        "typed",
-        [[0, None, 0.6], [20, None, 0.575], [43, None, 0.0], [61, None, 0.0]],
-    )
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as plain:
+        protocol = [
+            {"key": "order", "type": "inter_temporal", "settings": {"reading": "order"}},
+            {"key": "curve", "type": "inter_temporal", "settings": {"reading": "curve", "draw": "after"}},
+        ]
+        campaign = make_campaign(cast, items=0, protocol=protocol)
+        add_items(campaign=campaign, items=[NewItem("?", [NewResponse(STEPS, source_name="p")])])
+        site.sign_in(plain, cast.lena)
+        plain.goto(f"/campaigns/{campaign.slug}/label/")
+        for n, height in enumerate(("60", "57.5", "0"), start=1):
+            plain.get_by_label(f"A: Step {n} of 3").fill(height)
+        plain.get_by_label("Equal").check()
+        plain.get_by_role("button", name="Send").click()
+        order, curve = Feedback.objects.order_by("question").values_list("payload", flat=True)[::-1]
+        assert order["pairs"][0]["better"] == "equal"
+        assert (curve["drawn"], curve["curve"]) == (
+            "typed",
+            [[0, None, 0.6], [20, None, 0.575], [43, None, 0.0], [61, None, 0.0]],
+        )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -272,21 +268,17 @@ def test_axe_finds_nothing(browser, site, cast, page, scheme) -> None:
     ]
     campaign = make_campaign(cast, items=0, protocol=protocol)
     add_items(campaign=campaign, items=[NewItem(CHAT, [NewResponse(STEPS, source_name="p")])])
-    context = browser.new_context(
-        base_url=site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce"
-    )
-    seen = context.new_page()
-    site.sign_in(seen, cast.lena)
-    seen.goto(f"/campaigns/{campaign.slug}/label/")
-    press(seen, "3")
-    found = []
-    for key in asked:
-        seen.locator(f"#q-{key} .question-head").click()
-        press(seen, "j")
-        results = Axe().run(seen, options={"resultTypes": ["violations"]})
-        found += [
-            f"{key}: {v['id']} {[n['html'][:120] for n in v['nodes'][:2]]}"
-            for v in results.response["violations"]
-        ]
-    context.close()
+    with browser.page(site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce") as seen:
+        site.sign_in(seen, cast.lena)
+        seen.goto(f"/campaigns/{campaign.slug}/label/")
+        press(seen, "3")
+        found = []
+        for key in asked:
+            seen.locator(f"#q-{key} .question-head").click()
+            press(seen, "j")
+            results = Axe().run(seen, options={"resultTypes": ["violations"]})
+            found += [
+                f"{key}: {v['id']} {[n['html'][:120] for n in v['nodes'][:2]]}"
+                for v in results.response["violations"]
+            ]
     assert found == []

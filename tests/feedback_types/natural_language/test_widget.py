@@ -156,56 +156,52 @@ def test_without_a_live_policy_nothing_is_asked(page, site, cast) -> None:
 
 
 def test_without_scripts(browser, site, cast) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    plain = context.new_page()
-    show(plain, site, cast, TEXT, BETTER, about="span", aspects=["tone"], refinements="responses")
-    plain.get_by_label("Comment").fill("When he was dead?")
-    plain.get_by_label("The words it is about").fill("1991")
-    plain.get_by_role("button", name="Send").click()
-    assert Feedback.objects.count() == 0
-    for message in (
-        "Say whether it is good.",
-        "These words are not in the response; copy them exactly.",
-        "Say whether this version is better than the original.",
-    ):
-        expect(plain.get_by_text(message)).to_be_visible()
-    plain.get_by_role("radiogroup", name="Verdict").get_by_label("Bad").check()
-    plain.get_by_label("The words it is about").fill("1990")
-    plain.get_by_role("radiogroup", name="tone").get_by_label("good").check()
-    plain.get_by_label("Yes, better").check()
-    plain.get_by_role("button", name="Send").click()
-    [payload] = Feedback.objects.values_list("payload", flat=True)
-    assert TEXT[payload["start"] : payload["end"]] == "1990"
-    assert payload["aspects"] == [{"name": "tone", "polarity": 1}] and payload["suggested"] == []
-    assert payload["refinements_shown"][0]["accepted"] is True
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as plain:
+        show(plain, site, cast, TEXT, BETTER, about="span", aspects=["tone"], refinements="responses")
+        plain.get_by_label("Comment").fill("When he was dead?")
+        plain.get_by_label("The words it is about").fill("1991")
+        plain.get_by_role("button", name="Send").click()
+        assert Feedback.objects.count() == 0
+        for message in (
+            "Say whether it is good.",
+            "These words are not in the response; copy them exactly.",
+            "Say whether this version is better than the original.",
+        ):
+            expect(plain.get_by_text(message)).to_be_visible()
+        plain.get_by_role("radiogroup", name="Verdict").get_by_label("Bad").check()
+        plain.get_by_label("The words it is about").fill("1990")
+        plain.get_by_role("radiogroup", name="tone").get_by_label("good").check()
+        plain.get_by_label("Yes, better").check()
+        plain.get_by_role("button", name="Send").click()
+        [payload] = Feedback.objects.values_list("payload", flat=True)
+        assert TEXT[payload["start"] : payload["end"]] == "1990"
+        assert payload["aspects"] == [{"name": "tone", "polarity": 1}] and payload["suggested"] == []
+        assert payload["refinements_shown"][0]["accepted"] is True
 
 
 def test_narrow_and_accessible(browser, site, cast) -> None:
     """390 px wide, light and dark, every part open: nothing sticks out, targets are large, axe finds nothing."""
-    context = browser.new_context(
-        base_url=site.url, bypass_csp=True, reduced_motion="reduce", viewport={"width": 390, "height": 844}
-    )
-    page = context.new_page()
-    span = {"key": "where", "type": "natural_language", "title": "Where?", "settings": {"about": "span"}}
-    show(page, site, cast, TEXT, BETTER, verdict="three", refinements="responses", more=[span])
-    page.keyboard.press("n")
-    page.keyboard.type("The year is wrong and the tone is cold.")
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#q-why .nl-likely")).to_have_count(2)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    boxes = [choice.bounding_box() for choice in page.locator("#q-why .nl-choice:visible").all()]
-    assert boxes and all(box["height"] >= 40 and box["x"] + box["width"] <= 390 for box in boxes)
-    found = []
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        for key in ("why", "where"):
-            page.locator(f"#q-{key} .question-head").click()
-            page.wait_for_timeout(200)  # colours fade over
-            results = Axe().run(page, options={"resultTypes": ["violations"]})
-            found += [
-                f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
-                for v in results.response["violations"]
-            ]
-    context.close()
+    with browser.page(
+        site.url, bypass_csp=True, reduced_motion="reduce", viewport={"width": 390, "height": 844}
+    ) as page:
+        span = {"key": "where", "type": "natural_language", "title": "Where?", "settings": {"about": "span"}}
+        show(page, site, cast, TEXT, BETTER, verdict="three", refinements="responses", more=[span])
+        page.keyboard.press("n")
+        page.keyboard.type("The year is wrong and the tone is cold.")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("#q-why .nl-likely")).to_have_count(2)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        boxes = [choice.bounding_box() for choice in page.locator("#q-why .nl-choice:visible").all()]
+        assert boxes and all(box["height"] >= 40 and box["x"] + box["width"] <= 390 for box in boxes)
+        found = []
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            for key in ("why", "where"):
+                page.locator(f"#q-{key} .question-head").click()
+                page.wait_for_timeout(200)  # colours fade over
+                results = Axe().run(page, options={"resultTypes": ["violations"]})
+                found += [
+                    f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
+                    for v in results.response["violations"]
+                ]
     assert found == []

@@ -160,10 +160,9 @@ def test_a_program_is_ranked_by_the_server(page, site, cast) -> None:
     press(page, "Control+Enter")
     expect(page.locator(".proxy-problem")).to_have_text("A number becomes too large.")
     page.get_by_label("Reward program").fill("")
-    page.keyboard.type("-words")
-    press(page, "Control+Enter")
+    page.keyboard.type("-words")  # no key: a pause is enough
     expect(page.locator(".proxy-order li[data-place='1']")).to_contain_text(letter_of(page, "curt"))
-    page.get_by_label("Reward program").fill("2 * lists - words / 10")  # no key: a pause is enough
+    page.get_by_label("Reward program").fill("2 * lists - words / 10")
     expect(page.locator(".proxy-order li[data-place='1']")).to_contain_text(letter_of(page, "list"))
     press(page, "Escape")
     payload = sent(page)
@@ -177,34 +176,32 @@ def test_a_program_is_ranked_by_the_server(page, site, cast) -> None:
 
 
 def test_without_scripts(browser, site, cast, page) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    plain = context.new_page()
-    more = {
-        "key": "rubric",
-        "type": "proxy_reward",
-        "title": "Judge.",
-        "settings": {**RUBRIC, "weigh": False},
-    }
-    code = {"key": "code", "type": "proxy_reward", "title": "Program.", "settings": PROGRAM}
-    show(plain, site, cast, more, code, **FEATURES)
-    plain.get_by_label("Lists", exact=True).focus()
-    press(plain, "ArrowRight")  # a slider of the browser's own
-    for letter in "ABC":
-        plain.get_by_role("radiogroup", name=f"{letter}: Correct").get_by_label("Yes").check()
-    plain.get_by_label("Reward program").fill("words.upper")
-    plain.get_by_role("button", name="Send").click()
-    expect(plain.get_by_text("Judge this too.").first).to_be_visible()
-    expect(plain.get_by_text("is not part of the language").first).to_be_visible()
-    for letter in "ABC":
-        plain.get_by_role("radiogroup", name=f"{letter}: Kind").get_by_label("No").check()
-    plain.get_by_label("Reward program").fill("-words")
-    plain.get_by_role("button", name="Send").click()
-    stored = dict(Feedback.objects.values_list("question", "payload"))
-    assert stored["proxy"]["weights"] == {"words": 0, "sentences": 0, "lists": 1}
-    assert [t["t_ms"] for t in stored["proxy"]["tried"]] == [None]
-    assert stored["rubric"]["judgements"] == {"Correct": [1, 1, 1], "Kind": [0, 0, 0]}
-    assert stored["code"]["program"] == "-words" and len(stored["code"]["tried"]) == 1
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as plain:
+        more = {
+            "key": "rubric",
+            "type": "proxy_reward",
+            "title": "Judge.",
+            "settings": {**RUBRIC, "weigh": False},
+        }
+        code = {"key": "code", "type": "proxy_reward", "title": "Program.", "settings": PROGRAM}
+        show(plain, site, cast, more, code, **FEATURES)
+        plain.get_by_label("Lists", exact=True).focus()
+        press(plain, "ArrowRight")  # a slider of the browser's own
+        for letter in "ABC":
+            plain.get_by_role("radiogroup", name=f"{letter}: Correct").get_by_label("Yes").check()
+        plain.get_by_label("Reward program").fill("words.upper")
+        plain.get_by_role("button", name="Send").click()
+        expect(plain.get_by_text("Judge this too.").first).to_be_visible()
+        expect(plain.get_by_text("is not part of the language").first).to_be_visible()
+        for letter in "ABC":
+            plain.get_by_role("radiogroup", name=f"{letter}: Kind").get_by_label("No").check()
+        plain.get_by_label("Reward program").fill("-words")
+        plain.get_by_role("button", name="Send").click()
+        stored = dict(Feedback.objects.values_list("question", "payload"))
+        assert stored["proxy"]["weights"] == {"words": 0, "sentences": 0, "lists": 1}
+        assert [t["t_ms"] for t in stored["proxy"]["tried"]] == [None]
+        assert stored["rubric"]["judgements"] == {"Correct": [1, 1, 1], "Kind": [0, 0, 0]}
+        assert stored["code"]["program"] == "-words" and len(stored["code"]["tried"]) == 1
 
 
 def test_a_phone_has_room_for_it(page, site, cast) -> None:
@@ -220,19 +217,15 @@ def test_a_phone_has_room_for_it(page, site, cast) -> None:
 def test_axe_finds_nothing(browser, site, cast, page, scheme) -> None:
     rubric = {"key": "rubric", "type": "proxy_reward", "title": "Judge.", "settings": RUBRIC}
     code = {"key": "code", "type": "proxy_reward", "title": "Program.", "settings": PROGRAM}
-    context = browser.new_context(
-        base_url=site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce"
-    )
-    seen = context.new_page()
-    show(seen, site, cast, rubric, code, **FEATURES)
-    press(seen, "ArrowRight")
-    found = []
-    for key in ("proxy", "rubric", "code"):
-        seen.locator(f"#q-{key} .question-head").click()
-        results = Axe().run(seen, options={"resultTypes": ["violations"]})
-        found += [
-            f"{key}: {v['id']} {[n['html'][:120] for n in v['nodes'][:2]]}"
-            for v in results.response["violations"]
-        ]
-    context.close()
+    with browser.page(site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce") as seen:
+        show(seen, site, cast, rubric, code, **FEATURES)
+        press(seen, "ArrowRight")
+        found = []
+        for key in ("proxy", "rubric", "code"):
+            seen.locator(f"#q-{key} .question-head").click()
+            results = Axe().run(seen, options={"resultTypes": ["violations"]})
+            found += [
+                f"{key}: {v['id']} {[n['html'][:120] for n in v['nodes'][:2]]}"
+                for v in results.response["violations"]
+            ]
     assert found == []

@@ -81,25 +81,19 @@ def test_with_a_reference_two_keys_are_left(page, site, cast) -> None:
 
 
 def test_without_scripts(browser, site, cast, page) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    plain = context.new_page()
-    show(plain, site, cast)
-    plain.get_by_role("button", name="Send").click()
-    expect(plain.get_by_text("This question still needs an answer.").first).to_be_visible()
-    plain.get_by_label("C is the odd one out").check()
-    plain.get_by_role("button", name="Send").click()
-    assert odd(Feedback.objects.get().payload) == 2
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as plain:
+        show(plain, site, cast)
+        plain.get_by_role("button", name="Send").click()
+        expect(plain.get_by_text("This question still needs an answer.").first).to_be_visible()
+        plain.get_by_label("C is the odd one out").check()
+        plain.get_by_role("button", name="Send").click()
+        assert odd(Feedback.objects.get().payload) == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, site, cast, page, scheme) -> None:
-    context = browser.new_context(
-        base_url=site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce"
-    )
-    seen = context.new_page()
-    show(seen, site, cast)
-    seen.keyboard.press("2")
-    found = Axe().run(seen, options={"resultTypes": ["violations"]}).response["violations"]
-    context.close()
+    with browser.page(site.url, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce") as seen:
+        show(seen, site, cast)
+        seen.keyboard.press("2")
+        found = Axe().run(seen, options={"resultTypes": ["violations"]}).response["violations"]
     assert [(v["id"], v["nodes"][0]["html"][:120]) for v in found] == []

@@ -248,18 +248,16 @@ def test_undo_keeps_what_was_measured_and_changes_the_reaction(page, site, cast)
 
 
 def test_it_works_as_a_plain_form(browser, site, cast):
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    page = context.new_page()
-    show(page, site, cast, SHORT, "Another one.", before=[COMPARISON])
-    assert not page.locator(".social-recorder").first.is_visible()
-    page.locator("fieldset.social-row").first.get_by_label("Good").check(force=True)
-    page.locator('input[name^="better-"][type="radio"]').first.check(force=True)
-    page.get_by_role("button", name="Send", exact=False).first.click()
-    page.wait_for_load_state()
-    found = list(
-        Feedback.objects.filter(type="social_behavior").order_by("pk").values_list("payload", flat=True)
-    )
-    context.close()
+    with browser.page(site.url, java_script_enabled=False) as page:
+        show(page, site, cast, SHORT, "Another one.", before=[COMPARISON])
+        assert not page.locator(".social-recorder").first.is_visible()
+        page.locator("fieldset.social-row").first.get_by_label("Good").check(force=True)
+        page.locator('input[name^="better-"][type="radio"]').first.check(force=True)
+        page.get_by_role("button", name="Send", exact=False).first.click()
+        page.wait_for_load_state()
+        found = list(
+            Feedback.objects.filter(type="social_behavior").order_by("pk").values_list("payload", flat=True)
+        )
     assert {p["recorder"] for p in found} == {"plain"} and {p["exposed_ms"] for p in found} == {0}
     assert sorted(p["reaction"] or "" for p in found) == ["", "up"]
 

@@ -1,0 +1,89 @@
+"""A Chromium for tests: fresh profiles that are closed for certain.
+
+    with browser.page(site.url, color_scheme="dark") as page:
+        page.goto("/")
+
+A Chromium now and then never closes a page that is on its way to another one, and playwright waits for it without end. So a
+page is emptied before its profile goes, and a Chromium that keeps it all the same is killed; the next page gets a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser as Running
+from playwright.sync_api import BrowserContext, Error, Page, Playwright
+
+CLOSES_S = 30
+ARGUMENTS = ("--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars")
+
+
+class Browser:
+    """Starts Chromium with the first page; `close` ends it."""
+
+    def __init__(self, playwright: Playwright, executable: str):
+        self._playwright, self._executable = playwright, executable
+        self._running: Running | None = None
+        self.pid = 0
+
+    @contextmanager
+    def page(self, url: str, **options: Any) -> Iterator[Page]:
+        """A page of a fresh profile whose addresses begin at `url`; options are those of playwright's `new_context`."""
+        context = self._start().new_context(base_url=url, **options)
+        context.set_default_timeout(15_000)
+        context.set_default_navigation_timeout(20_000)
+        try:
+            yield context.new_page()
+        finally:
+            self._close(context)
+
+    def close(self) -> None:
+        if self._running is not None and self._running.is_connected():
+            with self._killed_if_late():
+                self._running.close()
+
+    def _start(self) -> Running:
+        if self._running is None or not self._running.is_connected():
+            arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.getuid() == 0 else [])]
+            self._running = self._playwright.chromium.launch(executable_path=self._executable, args=arguments)
+            session = self._running.new_browser_cdp_session()
+            processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+            self.pid = next(p["id"] for p in processes if p["type"] == "browser")
+            session.detach()
+        return self._running
+
+    def _close(self, context: BrowserContext) -> None:
+        with self._killed_if_late():
+            for page in context.pages:
+                _leave(page)
+            context.close()
+
+    @contextmanager
+    def _killed_if_late(self) -> Iterator[None]:
+        watchdog = threading.Timer(CLOSES_S, os.kill, (self.pid, signal.SIGKILL))
+        watchdog.start()
+        try:
+            yield
+        except Error:
+            if self._running is not None and self._running.is_connected():
+                raise
+            warnings.warn(f"a Chromium was killed: it had not closed after {CLOSES_S} s", stacklevel=2)
+        finally:
+            watchdog.cancel()
+
+
+def _leave(page: Page) -> None:
+    """Empties a page; one that had set out for another by itself, as after sending an answer, is asked again."""
+    for attempt in range(3):
+        try:
+            page.goto("about:blank")
+            return
+        except Error as error:
+            if "interrupted by another navigation" not in str(error) or attempt == 2:
+                raise
