@@ -20,7 +20,7 @@ from annotation.assignment.models import Assignment
 from annotation.campaigns.models import Campaign
 from annotation.endpoints.models import Endpoint
 from annotation.errors import Forbidden, NotFound, Refused
-from annotation.generation.models import Generation
+from annotation.generation.models import Generation, Live
 from annotation.items.models import Item
 from annotation.people.models import Membership, PausedBy, Role, User
 from annotation.queries import the_one
@@ -103,6 +103,14 @@ def endpoints_for(user: Any) -> QuerySet[Endpoint]:
         return Endpoint.objects.none()
     there = Endpoint.objects.filter(removed_at=None)
     return there if user.is_superuser else there.filter(Q(created_by_id=user.pk) | Q(is_shared=True))
+
+
+def endpoints_for_runs(user: Any, campaign: Campaign) -> QuerySet[Endpoint]:
+    """Endpoints that may answer in the runs of a campaign that the person researches in: the one that its admins let answer
+    on its pages, and those that the person may use as an admin. Not what is switched off."""
+    mine = Q(pk__in=Live.objects.filter(campaign=campaign).values("endpoint"))
+    mine |= Q(pk__in=endpoints_for(user).values("pk"))
+    return Endpoint.objects.filter(mine, removed_at=None, is_active=True).order_by("name", "pk")
 
 
 def endpoint_for_admin(user: Any, endpoint_id: int) -> Endpoint:

@@ -177,6 +177,12 @@ class Run(Job):
     prompts_from = models.ForeignKey(
         "training_bridge.Round", on_delete=models.PROTECT, null=True, related_name="+"
     )
+    endpoint = models.ForeignKey(
+        "annotation.Endpoint", on_delete=models.PROTECT, null=True, related_name="+"
+    )  # answers in the place of the parent
+    endpoint_model = models.CharField(
+        max_length=200, blank=True, default="", db_default=""
+    )  # what it was asked for when the run was started; an endpoint may be changed later
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL, db_default=0)
     cancel_requested_at = models.DateTimeField(null=True)
@@ -206,6 +212,11 @@ class Run(Job):
             models.CheckConstraint(
                 condition=~models.Q(status="running") | models.Q(fencing_token__isnull=False),
                 name="run_running_has_token",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(endpoint=None, endpoint_model="")
+                | (models.Q(endpoint__isnull=False, parent=None) & ~models.Q(endpoint_model="")),
+                name="run_endpoint_instead_of_parent",
             ),
         ]
 

@@ -23,7 +23,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from training_bridge import methods, programs
+from training_bridge import endpoints, methods, programs
 from training_bridge.exports.snapshot import faults
 from training_bridge.models import Checkpoint, Run, Snapshot
 from training_bridge.services import checkpoints, jobs, runs
@@ -62,7 +62,7 @@ def execute(run_id: str) -> bool:
     if claim is None:
         return False
     run = Run.objects.select_related(
-        "snapshot", "parent", "baseline", "reward_model", "compared_with", "prompts_from"
+        "snapshot", "parent", "baseline", "reward_model", "compared_with", "prompts_from", "endpoint"
     ).get(pk=run_id)
     try:
         with claim.beating():
@@ -127,6 +127,8 @@ class Attempt:
         for checkpoint in (run.parent, run.baseline, run.reward_model, run.compared_with):
             if checkpoint is not None and (fault := checkpoints.damage(checkpoint)):
                 raise Refused(fault, _("Bring the files back from a backup, or train it again."))
+        if run.endpoint is not None and (fault := endpoints.fault(run.endpoint, run.endpoint_model)):
+            raise Refused(fault, _("Let an admin mend it and resume the run, or clone it with another one."))
 
     def config(self) -> dict[str, Any]:
         run = self.run
@@ -143,6 +145,7 @@ class Attempt:
             "baseline": _place(run.baseline),
             "reward_model": _place(run.reward_model),
             "compared_with": _place(run.compared_with),
+            "endpoint": endpoints.place(run.endpoint) if run.endpoint else None,
         }
         if earlier := self.earlier():
             config["resume_from"] = str(earlier)
@@ -164,7 +167,7 @@ class Attempt:
             process = subprocess.Popen(
                 [sys.executable, "-m", method.program, str(self.directory)],
                 cwd=settings.BASE_DIR,
-                env=environment(),
+                env={**environment(), **endpoints.environment(self.run.endpoint)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -277,6 +280,7 @@ class Attempt:
             "snapshot": run.snapshot.sha256 if run.snapshot else None,
             "parent": run.parent.sha256 or run.parent.path if run.parent else None,
             "reward_model": run.reward_model.sha256 if run.reward_model else None,
+            "endpoint": endpoints.told(run.endpoint, run.endpoint_model),
         }
 
     def record_crash(self, code: int) -> None:

@@ -136,6 +136,7 @@ def run_for(user: Any, run_id: Any) -> Run:
 
 
 def checkpoint_for(user: Any, checkpoint_id: Any) -> Checkpoint:
+        "endpoint",
     """A model of the person's campaigns; the default policy is everybody's who researches anywhere."""
     if not campaigns_for(user).exists():
         raise NotFound(_("There is no such model for you."))

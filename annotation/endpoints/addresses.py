@@ -104,11 +104,17 @@ async def resolve(host: AllowedHost) -> list[str]:
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):
-    """Connects to addresses that were checked, never to a name: what a name means cannot change in between."""
+    """Connects to addresses that were checked, never to a name: what a name means cannot change in between.
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.inner = httpx.AsyncHTTPTransport(verify=_trusted(settings.ENDPOINT_CA_FILE), trust_env=False)
+    `trusted` are the authorities of certificates, for a program without our settings; else those of the settings.
+    """
+
+    def __init__(
+        self, target: Target, *, trusted: ssl.SSLContext | None = None, most_bytes: int = MOST_BYTES
+    ) -> None:
+        self.target, self.most_bytes = target, most_bytes
+        verify = trusted or authorities(settings.ENDPOINT_CA_FILE)
+        self.inner = httpx.AsyncHTTPTransport(verify=verify, trust_env=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = self.target.host
@@ -134,7 +140,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
                     )
                 )
                 assert isinstance(response.stream, httpx.AsyncByteStream)
-                response.stream = _Bounded(response.stream)
+                response.stream = _Bounded(response.stream, self.most_bytes)
                 return response
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 if n == len(addresses):
@@ -148,14 +154,14 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 class _Bounded(httpx.AsyncByteStream):
     """A body that ends with EndpointFailed `too_much` before it fills the memory."""
 
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self.stream = stream
+    def __init__(self, stream: httpx.AsyncByteStream, most_bytes: int) -> None:
+        self.stream, self.most_bytes = stream, most_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         received = 0
         async for part in self.stream:
             received += len(part)
-            if received > MOST_BYTES:
+            if received > self.most_bytes:
                 raise EndpointFailed("too_much")
             yield part
 
@@ -164,7 +170,8 @@ class _Bounded(httpx.AsyncByteStream):
 
 
 @lru_cache(maxsize=4)
-def _trusted(more: Path | None) -> ssl.SSLContext:
+def authorities(more: Path | None) -> ssl.SSLContext:
+    """The usual authorities of certificates, and one of the operator's own."""
     context = httpx.create_ssl_context(trust_env=False)
     if more is not None:
         context.load_verify_locations(cafile=more)

@@ -12,12 +12,10 @@ sends facts about this machine, and has no words for half of what can go wrong; 
 from __future__ import annotations
 
 import asyncio
-import html
 import json
 import random
 import ssl
 import time
-import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
@@ -28,6 +26,7 @@ from httpx_sse import EventSource, ServerSentEvent
 
 from annotation.endpoints.addresses import CheckedTransport, Target, check
 from annotation.endpoints.breaker import breaker_of
+from annotation.endpoints.excerpts import EXCERPT_BYTES, safe_excerpt
 from annotation.endpoints.failures import ILL, RETRIED, EndpointFailed
 from annotation.endpoints.keys import unseal
 from annotation.endpoints.models import Endpoint
@@ -39,8 +38,6 @@ T = TypeVar("T")
 ATTEMPTS = 3
 FIRST_WAIT_S = 0.5  # doubled each time, of which a random part is waited
 LONGEST_WAIT_S = 20.0
-EXCERPT_CHARACTERS = 200
-EXCERPT_BYTES = 4096
 EXCERPT_S = 2.0
 
 
@@ -315,25 +312,3 @@ def retry_after_s(said: str | None) -> float | None:
     """Retry-After in seconds; a date, or nonsense, counts as not said."""
     text = (said or "").strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
-
-
-def safe_excerpt(said: str, *, key: str, is_public: bool) -> str:
-    """The first 200 characters without control characters; nothing if they repeat what we sent, or are a page of a
-    private host and not an error in the usual form."""
-    readable = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in said[:EXCERPT_BYTES])
-    plain = html.unescape(readable)
-    flat = "".join(plain.split()).lower()
-    pieces = {key[i : i + 6].lower() for i in range(max(1, len(key) - 5))} if key else set()
-    if "authorization" in flat or "bearer" in flat or any(piece in flat for piece in pieces):
-        return ""
-    if not is_public and not _is_usual_error(said):
-        return ""
-    return " ".join(readable.split())[:EXCERPT_CHARACTERS]
-
-
-def _is_usual_error(said: str) -> bool:
-    try:
-        told = json.loads(said)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(told, dict) and bool({"error", "object", "message", "detail"} & told.keys())

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import httpx
 
 from annotation.endpoints.addresses import CheckedTransport, Target, check
-from annotation.endpoints.client import EXCERPT_BYTES, not_connected, retry_after_s, safe_excerpt
+from annotation.endpoints.client import not_connected, retry_after_s
+from annotation.endpoints.excerpts import EXCERPT_BYTES, safe_excerpt
 from annotation.endpoints.failures import EndpointFailed
 from annotation.errors import Invalid
 from annotation.webhooks.signing import headers

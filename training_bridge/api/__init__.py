@@ -37,6 +37,7 @@ urlpatterns = [
     path("api/methods/", runs.Methods.as_view(), name="api-methods"),
     path("api/campaigns/<slug:slug>/runs/", runs.Runs.as_view(), name="api-runs"),
     path("api/runs/<uuid:run_id>/", runs.OneRun.as_view(), name="api-run"),
+    path("api/campaigns/<slug:slug>/endpoints/", runs.RunEndpoints.as_view(), name="api-run-endpoints"),
     path("api/runs/<uuid:run_id>/cancel/", runs.CancelRun.as_view(), name="api-run-cancel"),
     path("api/runs/<uuid:run_id>/resume/", runs.ResumeRun.as_view(), name="api-run-resume"),
     path("api/campaigns/<slug:slug>/checkpoints/", rounds.Checkpoints.as_view(), name="api-checkpoints"),

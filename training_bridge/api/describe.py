@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from training_bridge import endpoints
 from training_bridge.models import Checkpoint, Round, Run, Snapshot
 
 
@@ -49,6 +50,7 @@ def run_json(found: Run) -> dict[str, Any]:
         "error": found.error,
         "advice": found.advice,
         "snapshot_erased_at": found.snapshot.erased_at if found.snapshot else None,
+        "endpoint": endpoints.told(found.endpoint, found.endpoint_model),
         "checkpoints": [c.pk for c in found.checkpoints.all()],
         "created_at": found.created_at,
         "started_at": found.started_at,

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from annotation import access
 from annotation.api.base import ApiView
 from annotation.api.schemas import page_of
+from annotation.endpoints.models import Endpoint
 from annotation.errors import Invalid, NotFound
-from training_bridge import methods, selectors, services
+from training_bridge import endpoints, methods, selectors, services
 from training_bridge.api.describe import run_json
 from training_bridge.api.lists import newest, user_of
 from training_bridge.api.schemas import (
@@ -22,6 +23,7 @@ from training_bridge.api.schemas import (
     NewRunSchema,
     PrioritySchema,
     RunDetailSchema,
+    RunEndpointSchema,
     RunSchema,
 )
 from training_bridge.models import Run
@@ -59,6 +61,22 @@ class Methods(ApiView):
         )
 
 
+class RunEndpoints(ApiView):
+    scope = "read"
+
+    @extend_schema(
+        operation_id="run_endpoints_list",
+        responses=RunEndpointSchema(many=True),
+        tags=["runs"],
+        filters=False,
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Endpoints that may answer in your runs of this campaign."""
+        campaign = access.campaign_for_researcher(request.user, slug)
+        found = access.endpoints_for_runs(request.user, campaign)
+        return Response([endpoints.told(endpoint, endpoint.model) for endpoint in found])
+
+
 class Runs(ApiView):
     scopes = {"GET": "read", "POST": "research"}
     paginated = ("GET",)
@@ -67,7 +85,9 @@ class Runs(ApiView):
     def get(self, request: Request, slug: str) -> Response:
         """Runs of a campaign, newest first."""
         campaign = access.campaign_for_researcher(request.user, slug)
-        runs = campaign.runs.select_related("campaign", "snapshot").prefetch_related("checkpoints")
+        runs = campaign.runs.select_related("campaign", "snapshot", "endpoint").prefetch_related(
+            "checkpoints"
+        )
         return newest(self, request, runs, run_json)
 
     @extend_schema(operation_id="run_start", request=NewRunSchema, responses={202: RunSchema}, tags=["runs"])
@@ -106,11 +126,13 @@ def _input(user: Any, campaign: Any, name: str, value: Any) -> Any:
     try:
         if name == "snapshot":
             return selectors.snapshot_for(user, s.UUIDField().to_internal_value(value))
+        if is_number and name == "endpoint":
+            return access.endpoints_for_runs(user, campaign).get(pk=value)
         if is_number and name == "prompts_from":
             return selectors.round_for(user, campaign.slug, value)
         if is_number:
             return selectors.checkpoint_for(user, value)
-    except (NotFound, s.ValidationError):
+    except (NotFound, s.ValidationError, Endpoint.DoesNotExist):
         pass  # told below, like a value of the wrong kind
     raise Invalid(_("An input is not usable."), fields={name: [_("There is no such one for you.")]})
 

@@ -73,6 +73,9 @@ class NewRunSchema(s.Serializer):
     baseline = s.IntegerField(required=False)
     reward_model = s.IntegerField(required=False)
     compared_with = s.IntegerField(required=False)
+    endpoint = s.JSONField(
+        allow_null=True, help_text="The endpoint that answers in the place of the parent: id, name, model."
+    )
     prompts_from = s.IntegerField(required=False, help_text="Number of a round.")
 
 
@@ -98,6 +101,16 @@ class MethodSchema(s.Serializer):
     presets = s.ListField(
         child=s.JSONField(),
         help_text="name, label, purpose, and the values of settings that differ from the defaults.",
+    endpoint = s.IntegerField(
+        required=False,
+        help_text="Answers in the place of a parent, where the method lets one: an id of /api/campaigns/<slug>/endpoints/.",
+    )
+
+
+class RunEndpointSchema(s.Serializer):
+    id = s.IntegerField()
+    name = s.CharField()
+    model = s.CharField()
     )
     config = s.JSONField(help_text="JSON schema of the settings.")
 

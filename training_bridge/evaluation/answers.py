@@ -11,11 +11,11 @@ from typing import Any
 from feedback_types.base import Message
 from training_bridge.evaluation.config import AnswersParameters
 from training_bridge.evaluation.judges import Judge, Text
-from training_bridge.policy.chat import load_policy
-from training_bridge.policy.config import policy_source, source
+from training_bridge.policy.config import source
 from training_bridge.policy.evaluate import choose_prompts
 from training_bridge.policy.generation import Request, Sampler, Sampling
 from training_bridge.policy.prompts import Prompt, of_snapshot
+from training_bridge.policy.served import ServedSampler, sampler_of
 from training_bridge.programs import Problem, RunDirectory
 
 POLICIES = ("parent", "baseline")
@@ -30,17 +30,19 @@ class Asked:
     sources: list[str]
 
 
-def samplers(run: RunDirectory, settings: AnswersParameters) -> dict[str, Sampler]:
-    """A sampler for each policy that the config names."""
-    found = {}
-    for name in POLICIES:
-        if run.config.get(name):
-            found[name] = Sampler(*load_policy(policy_source(run.config, name)), Sampling.of(settings))
-    return found
+def samplers(run: RunDirectory, settings: AnswersParameters) -> dict[str, Sampler | ServedSampler]:
+    """A sampler for each policy that the config names; an endpoint answers as "parent"."""
+    given = {name for name in POLICIES if run.config.get(name)}
+    given |= {"parent"} if run.config.get("endpoint") else set()
+    return {name: sampler_of(run, Sampling.of(settings), name) for name in POLICIES if name in given}
 
 
 def sample(
-    sampler: Sampler, requests: Sequence[Request], settings: AnswersParameters, run: RunDirectory, seed: int
+    sampler: Sampler | ServedSampler,
+    requests: Sequence[Request],
+    settings: AnswersParameters,
+    run: RunDirectory,
+    seed: int,
 ) -> list[str]:
     """An answer to each request, some at a time; leaves when the run is asked to stop."""
     texts: list[str] = []
@@ -80,7 +82,7 @@ def gather(
     run: RunDirectory,
     settings: AnswersParameters,
     judges: Mapping[str, Judge],
-    policies: dict[str, Sampler],
+    policies: Mapping[str, Sampler | ServedSampler],
     seed: int,
 ) -> list[Asked]:
     """Answers of every policy and of the snapshot to each prompt; those that a judge cannot read are left out.

@@ -33,6 +33,7 @@ from training_bridge.evaluation.distances import Distance, Floats, Moments, cent
 from training_bridge.evaluation.judges import judges_of
 from training_bridge.evaluation.steps import FORMS, Stepped, forms_of, step_through
 from training_bridge.policy.config import parameters
+from training_bridge.policy.generation import Sampler
 from training_bridge.programs import Problem, RunDirectory, main
 
 FURTHEST = 6
@@ -52,7 +53,13 @@ def distance(run: RunDirectory) -> dict[str, Any]:
     returns = {name: centred(flat(judge, asked)) for name, judge in judges.items()}
     answers: list[Stepped] = []
     if policies and settings.stepped:
-        reference = policies.get("parent") or policies["baseline"]
+        local = [p for p in policies.values() if isinstance(p, Sampler)]
+        if not local:
+            raise Problem(
+                "An endpoint does not go on from a text that has begun, so there are no answers in steps.",
+                "Set the answers in steps to 0, or give a policy of this machine.",
+            )
+        reference = local[0]
         answers = step_through(run, settings, asked, list(judges.values()), reference, seed)
     steps = {name: forms_of(judge, answers) for name, judge in judges.items()} if answers else {}
     rows = []

@@ -4,8 +4,8 @@
 
 DIR/config.json: {"parent": {a policy}, "reward_model": {the proxy}, "compared_with": {a gold reward model} or none,
 "snapshot": {…} or none, "stated_reward": … or none, "seed": 1, "parameters": {…}} (`config.OveroptimisationParameters`). The
-policy answers each prompt N times; `best_of.py` says what the best of n of them is worth. Gold is another reward model
-(larger, or of held-out people), a stated reward, or a taste. `metrics.json`:
+policy, or an endpoint in its place, answers each prompt N times; `best_of.py` says what the best of n of them is worth. Gold
+is another reward model (larger, or of held-out people), a stated reward, or a taste. `metrics.json`:
 
     n, kl        1, 2, 4, … N and their bound in nats
     curves       by proxy: "proxy" and "gold" at each n with bands, in sd of the policy's own answers; "fit" of the gold

@@ -4,7 +4,17 @@ Adding a method is adding a module that declares `method = Method(...)`, and the
 """
 
 from training_bridge.methods.attributes import Attributes
-from training_bridge.methods.base import INPUTS, Inputs, Method, Preset, attributes_of
+from training_bridge.methods.base import INPUTS, STANDS_IN, Inputs, Method, Preset, attributes_of
 from training_bridge.methods.registry import all_methods, get
 
-__all__ = ["INPUTS", "Attributes", "Inputs", "Method", "Preset", "all_methods", "attributes_of", "get"]
+__all__ = [
+    "INPUTS",
+    "STANDS_IN",
+    "Attributes",
+    "Inputs",
+    "Method",
+    "Preset",
+    "all_methods",
+    "attributes_of",
+    "get",
+]

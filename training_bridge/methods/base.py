@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, ValidationError
 
+from annotation.endpoints.models import Endpoint
 from annotation.errors import Invalid
 from training_bridge.methods.attributes import Attributes
 from training_bridge.models import Checkpoint, Round, Run, Snapshot
@@ -30,7 +31,11 @@ INPUTS: Mapping[str, Any] = {
     "reward_model": gettext_lazy("Reward model"),
     "compared_with": gettext_lazy("Reward model to compare with"),
     "prompts_from": gettext_lazy("Prompts of round"),
+    "endpoint": gettext_lazy("Endpoint that answers"),
 }
+STANDS_IN: Mapping[str, str] = {
+    "endpoint": "parent"
+}  # the first takes the place of the second, where a method takes it
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,11 @@ class Inputs:
     reward_model: Checkpoint | None = None
     compared_with: Checkpoint | None = None
     prompts_from: Round | None = None
+    endpoint: Endpoint | None = None  # answers in the place of the parent
 
     @classmethod
     def of(cls, run: Run) -> Inputs:
-        return cls(
-            run.snapshot, run.parent, run.baseline, run.reward_model, run.compared_with, run.prompts_from
-        )
+        return cls(**{name: getattr(run, name) for name in INPUTS})
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,16 @@ class Method:
     def inputs(self) -> tuple[str, ...]:
         return tuple(name for name in INPUTS if name in self.needs or name in self.may_take)
 
+    @property
+    def unserved(self) -> str:
+        """Why no endpoint can answer for the policy that this method trains; empty where one can, or none answers."""
+        if not self.makes or self.attributes.sampling != "on" or "endpoint" in self.inputs:
+            return ""
+        return _(
+            "%(method)s learns from what the policy answers, and the policy changes at every step; an endpoint would go on "
+            "answering with the old weights. So the policy answers on this machine."
+        ) % {"method": self.label}
+
     def attributes_for(self, config: Mapping[str, Any], inputs: Inputs) -> Attributes:
         """What kind of learning a run with these settings and inputs is; the usual where the settings are of a version
         that this one does not read."""
@@ -113,12 +127,16 @@ class Method:
     def check_inputs(self, parameters: BaseModel, inputs: Inputs) -> None:
         """Raises Invalid when an input is missing or there is not enough data for the method."""
         fields: dict[str, list[str]] = {}
+        given = {name for name in INPUTS if getattr(inputs, name) is not None}
+        there = given | {STANDS_IN[name] for name in given & STANDS_IN.keys()}
         for name in INPUTS:
-            given = getattr(inputs, name)
-            if name in self.needs and given is None:
+            if name in self.needs and name not in there:
                 fields[name] = [_("%(method)s needs this.") % {"method": self.label}]
-            if name not in self.inputs and given is not None:
-                fields[name] = [_("%(method)s does not use this; leave it empty.") % {"method": self.label}]
+            if name not in self.inputs and name in given:
+                unused = _("%(method)s does not use this; leave it empty.") % {"method": self.label}
+                fields[name] = [(name == "endpoint" and self.unserved) or unused]
+        if {"endpoint", "parent"} <= given and not fields:
+            fields["endpoint"] = [_("Choose a policy of this machine or an endpoint, not both.")]
         if fields:
             raise Invalid(_("Something is missing for this run."), fields=fields)
         if (

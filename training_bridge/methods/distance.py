@@ -18,8 +18,14 @@ def two_rewards(parameters: Any, inputs: Inputs) -> Iterator[str]:
         yield _(
             "A distance is between two rewards: choose a second reward model, or name a taste or a stated reward."
         )
-    if inputs.parent is None and inputs.baseline is None and inputs.snapshot is None:
+    answering = (inputs.parent, inputs.baseline, inputs.endpoint)
+    if not any(answering) and inputs.snapshot is None:
         yield _("There are no answers to compare them on: choose a policy, a snapshot, or both.")
+    if inputs.endpoint is not None and inputs.baseline is None and parameters.stepped:
+        yield _(
+            "An endpoint does not go on from a text that has begun: set the answers in steps to 0, or choose a policy to "
+            "compare with, which then does that."
+        )
     if parameters.stated_reward and stated_row(parameters.stated_reward, inputs.snapshot) is None:
         yield _("Feedback %(n)d states no reward in this campaign.") % {"n": parameters.stated_reward}
 
@@ -34,7 +40,7 @@ method = Method(
     program="training_bridge.evaluation.distance",
     parameters=DistanceParameters,
     needs=("reward_model",),
-    may_take=("compared_with", "parent", "baseline", "snapshot"),
+    may_take=("compared_with", "parent", "baseline", "snapshot", "endpoint"),
     check=two_rewards,
     write_inputs=write_stated_reward,
 )

@@ -17,5 +17,5 @@ method = Method(
     program="training_bridge.policy.evaluate",
     parameters=ComparisonParameters,
     needs=("parent", "baseline"),
-    may_take=("snapshot", "reward_model"),
+    may_take=("snapshot", "reward_model", "endpoint"),
 )

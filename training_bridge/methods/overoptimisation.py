@@ -31,7 +31,7 @@ method = Method(
     program="training_bridge.evaluation.overoptimisation",
     parameters=OveroptimisationParameters,
     needs=("parent", "reward_model"),
-    may_take=("compared_with", "snapshot"),
+    may_take=("compared_with", "snapshot", "endpoint"),
     check=one_gold,
     write_inputs=write_stated_reward,
 )

@@ -11,9 +11,10 @@ from training_bridge.services.rounds import write_prompts
 method = Method(
     name="sample",
     label=gettext_lazy("Answers"),
-    purpose=gettext_lazy("Asks a policy for answers to the prompts of a round."),
+    purpose=gettext_lazy("Asks a policy, or an endpoint, for answers to the prompts of a round."),
     program="training_bridge.policy.sample",
     parameters=SampleParameters,
     needs=("parent", "prompts_from"),
+    may_take=("endpoint",),
     write_inputs=write_prompts,
 )

@@ -3,14 +3,16 @@
     python -m training_bridge.policy.evaluate DIR
 
 DIR/config.json: {"parent": {new policy}, "baseline": {old policy}, "reward_model": {…} or none, "snapshot": {…},
-"seed": 1, "parameters": {…}} (`config.ComparisonParameters`). Prompts come from `"input"` (lines {"id", "messages"}),
-else from the snapshot's test side; where that has few, the held-out prompts of the embedded corpus are added.
+"seed": 1, "parameters": {…}} (`config.ComparisonParameters`); an "endpoint" may take the place of the parent. Prompts come
+from `"input"` (lines {"id", "messages"}), else from the snapshot's test side; where that has few, the held-out prompts of
+the embedded corpus are added.
 `metrics.json`:
 
     win_rate      by judge (the reward model, tastes asked for): how often the new policy's answer is the better one
     rewards       by judge: mean of old and new, their difference, histograms over common bins
     tastes        for each taste: old, new, difference
-    kl            KL(new || old) per response and per token, in nats
+    kl            KL(new || old) per response and per token, in nats; null where vocabularies differ, or the new policy is
+                  served by an endpoint, which gives no weights
     diversity     distinct-1 and -2, words, share of cut answers, of both
     samples       answers to the same prompt side by side
 
@@ -38,6 +40,7 @@ from training_bridge.policy.config import ComparisonParameters, parameters, poli
 from training_bridge.policy.generation import Generated, Request, Sampler, Sampling
 from training_bridge.policy.logprobs import divergences
 from training_bridge.policy.prompts import Prompt, of_snapshot, read_prompts
+from training_bridge.policy.served import ServedSampler, sampler_of
 from training_bridge.policy.tastes import TASTES
 from training_bridge.programs import Problem, RunDirectory, main
 from training_bridge.reward_model.measures import histogram
@@ -61,25 +64,25 @@ def evaluate(run: RunDirectory) -> dict[str, Any]:
     settings = parameters(ComparisonParameters, run.config)
     prompts = choose_prompts(run, settings.prompts)
     seed = int(run.config.get("seed") or 0)
-    new, tokenizer = load_policy(policy_source(run.config, "parent"))
-    old, old_tokenizer = load_policy(policy_source(run.config, "baseline"))
     stages = 3
     as_asked = Sampling.of(settings)
+    new = sampler_of(run, as_asked)
+    old = Sampler(*load_policy(policy_source(run.config, "baseline")), as_asked)
 
     def tell(stage: str, step: int) -> None:
         run.report(step=step, steps=stages, stage=stage)
         run.stop_if_asked(lambda: None)
 
-    after = ask(Sampler(new, tokenizer, as_asked), prompts, settings, seed, "new")
+    after = ask(new, prompts, settings, seed, "new")
     tell("new policy answered", 1)
-    before = ask(Sampler(old, old_tokenizer, as_asked), prompts, settings, seed, "old")
+    before = ask(old, prompts, settings, seed, "old")
     tell("old policy answered", 2)
     kl: dict[str, Any] | None = None
-    if tokenizer.get_vocab() == old_tokenizer.get_vocab():
+    if isinstance(new, Sampler) and new.tokenizer.get_vocab() == old.tokenizer.get_vocab():
         # The divergence is of the policies themselves: nothing cut off, temperature 1.
         pure = replace(as_asked, temperature=1.0, top_p=1.0, top_k=0, min_p=0.0)
-        drawn = ask(Sampler(new, tokenizer, pure), prompts, settings, seed, "kl")
-        kl = divergence(new, old, tokenizer, prompts, drawn, seed, old_tokenizer)
+        drawn = ask(Sampler(new.model, new.tokenizer, pure), prompts, settings, seed, "kl")
+        kl = divergence(new.model, old.model, new.tokenizer, prompts, drawn, seed, old.tokenizer)
     tell("divergence measured", 3)
     scores = {
         name: (judge(prompts, before.texts), judge(prompts, after.texts))
@@ -139,7 +142,11 @@ def content_key(prompt: Prompt) -> tuple[str, ...]:
 
 
 def ask(
-    sampler: Sampler, prompts: Sequence[Prompt], settings: ComparisonParameters, seed: int, name: str
+    sampler: Sampler | ServedSampler,
+    prompts: Sequence[Prompt],
+    settings: ComparisonParameters,
+    seed: int,
+    name: str,
 ) -> Answers:
     """`n` answers of one policy to each prompt. Raises Problem for a prompt that leaves no room for an answer."""
     requests = [Request(f"{name}/{p.id}/{k}", p.messages) for p in prompts for k in range(settings.n)]
@@ -278,7 +285,7 @@ def diversity(answers: Answers) -> dict[str, float]:
         "distinct_1": distinct(words, 1),
         "distinct_2": distinct(words, 2),
         "words": float(np.mean([len(w) for w in words])),
-        "tokens": float(np.mean([len(answer.ids) for answer in generated])),
+        "tokens": float(np.mean([len(answer.ids or answer.logprobs) for answer in generated])),
         "cut_share": float(np.mean([answer.finish == "length" for answer in generated])),
         "repeated_share": repeated / len(texts),
     }

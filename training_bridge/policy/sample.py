@@ -10,7 +10,8 @@ of the prompts,
      "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.04, "max_tokens": 256, "seed": 7,
                   "stream": "21/0/0"}}
 
-With "endpoint": {"base_url", "model"} instead of a parent a server is asked (`served.py`), such as vLLM.
+With "endpoint": {"base_url", "model"} instead of a parent a server is asked (`served.py`), such as vLLM; `sampling` then
+says which model of which endpoint.
 
 `logprob` is of the whole answer under the policy itself, in nats. Candidates of one prompt differ from each other: a
 repeated or empty one is asked for again, and left out if the policy has nothing else to say (`metrics.json` counts
@@ -31,11 +32,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from training_bridge.policy.chat import load_policy
-from training_bridge.policy.config import SampleParameters, parameters, policy_source
+from training_bridge.policy.config import SampleParameters, parameters
 from training_bridge.policy.generation import Generated, Request, Sampler, Sampling
 from training_bridge.policy.prompts import Prompt, read_prompts
-from training_bridge.policy.served import ServedSampler
+from training_bridge.policy.served import ServedSampler, sampler_of
 from training_bridge.programs import Problem, RunDirectory, main
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -54,6 +54,7 @@ def sample(run: RunDirectory) -> dict[str, Any]:
         raise Problem("There are no prompts.", 'Write lines {"id", "messages"} to prompts.jsonl.')
     sampling = Sampling.of(settings)
     sampler = sampler_of(run, sampling)
+    source = sampler.source if isinstance(sampler, ServedSampler) else {}
     seed = int(run.config.get("seed") or 0)
     output = run.path / "responses.jsonl"
     done = resume(run, output)
@@ -70,7 +71,7 @@ def sample(run: RunDirectory) -> dict[str, Any]:
             part = prompts[done : done + size]
             for prompt, candidates in zip(part, candidates_for(sampler, part, settings, seed), strict=True):
                 for number, candidate in enumerate(candidates):
-                    row = row_of(prompt, number, candidate, sampling, seed)
+                    row = row_of(prompt, number, candidate, sampling, seed, source)
                     tokens += row.get("tokens", 0)
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()
@@ -86,14 +87,6 @@ def sample(run: RunDirectory) -> dict[str, Any]:
     with run.result() as folder:
         shutil.copyfile(output, folder / "responses.jsonl")
     return measures(prompts, read_rows(output), settings.n)
-
-
-def sampler_of(run: RunDirectory, sampling: Sampling) -> Sampler | ServedSampler:
-    """Of the server that the config names as "endpoint", else of the policy that it names as "parent"."""
-    if endpoint := run.config.get("endpoint"):
-        return ServedSampler(endpoint, sampling)
-    model, tokenizer = load_policy(policy_source(run.config))
-    return Sampler(model, tokenizer, sampling)
 
 
 def candidates_for(
@@ -124,7 +117,12 @@ def candidates_for(
 
 
 def row_of(
-    prompt: Prompt, number: int, candidate: Candidate, sampling: Sampling, seed: int
+    prompt: Prompt,
+    number: int,
+    candidate: Candidate,
+    sampling: Sampling,
+    seed: int,
+    source: Mapping[str, str],
 ) -> dict[str, Any]:
     answer = candidate.answer
     return {
@@ -133,7 +131,7 @@ def row_of(
         "text": answer.text,
         **({"tokens": len(answer.logprobs), "logprob": answer.logprob} if answer.logprobs else {}),
         "finish": answer.finish,
-        "sampling": {**asdict(sampling), "seed": seed, "stream": candidate.stream},
+        "sampling": {**asdict(sampling), "seed": seed, "stream": candidate.stream, **source},
     }
 
 

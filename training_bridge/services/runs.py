@@ -12,12 +12,13 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from annotation.campaigns.models import Campaign
+from annotation.endpoints.models import Endpoint
 from annotation.errors import Conflict, Invalid
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
 from annotation.webhooks.events import emit
-from training_bridge import methods
+from training_bridge import endpoints, methods
 from training_bridge.models import Checkpoint, Run, Snapshot
 from training_bridge.revision import code_revision
 from training_bridge.services import jobs
@@ -45,7 +46,8 @@ def start_run(
 ) -> Run:
     """Queue a run; on commit a worker is woken for it.
 
-    `inputs` are those of methods.INPUTS: snapshot, parent, baseline, reward_model, compared_with, prompts_from.
+    `inputs` are those of methods.INPUTS: snapshot, parent, baseline, reward_model, compared_with, prompts_from, endpoint.
+    Whether the actor may use an endpoint is for `access.endpoints_for_runs` to say; its key is read when the run begins.
     Raises Invalid naming the setting or input that is wrong, or saying how much data is needed and how much there is.
     """
     chosen = methods.get(method)
@@ -68,14 +70,16 @@ def start_run(
         code_revision=code_revision(),
         max_attempts=max_attempts,
         created_by=actor,
+        endpoint_model=given.endpoint.model if given.endpoint else "",
         **inputs,
     )
+    asked = endpoints.told(given.endpoint, run.endpoint_model)
     record_audit(
         actor=actor,
         campaign=campaign,
         action="run.start",
         target=f"run {run.pk}",
-        after={"method": method, "seed": seed, "config": run.config},
+        after={"method": method, "seed": seed, "config": run.config} | ({"endpoint": asked} if asked else {}),
     )
     jobs.wake_on_commit(send_run, run)
     return run
@@ -95,7 +99,10 @@ def _check_owner(campaign: Campaign, inputs: methods.Inputs) -> None:
     fields = {}
     for name in methods.INPUTS:
         given = getattr(inputs, name)
-        if given is not None and given.campaign_id not in (
+        if isinstance(given, Endpoint):  # of a person, not of a campaign
+            if fault := endpoints.fault(given):
+                fields[name] = [fault]
+        elif given is not None and given.campaign_id not in (
             campaign.pk,
             *((None,) if isinstance(given, Checkpoint) else ()),
         ):

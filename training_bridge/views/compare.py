@@ -72,7 +72,8 @@ def given(run: Run) -> list[tuple[str, Any]]:
     for name, label in methods.INPUTS.items():
         value = getattr(inputs, name)
         if value is not None:
-            facts.append((str(label), getattr(value, "short", None) or str(value)))
+            asked = f"{value} · {run.endpoint_model}" if name == "endpoint" else ""
+            facts.append((str(label), asked or getattr(value, "short", None) or str(value)))
     took = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else None
     return [
         *facts,

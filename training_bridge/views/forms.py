@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from annotation.campaigns.models import Campaign
+from annotation.endpoints.models import Endpoint
 from annotation.errors import Invalid
 from training_bridge import methods
 from training_bridge.methods.attributes import LABELS, NOT_ASKED, WORDS
@@ -19,7 +22,8 @@ from training_bridge.models import Checkpoint, Round, Run, Snapshot
 def show_refusal(form: forms.Form, refused: Invalid) -> None:
     """What a service refused, beside the fields that it names."""
     rest = True
-    for name, errors in refused.fields.items():
+    for field, errors in refused.fields.items():
+        name = field if field in form.fields else methods.STANDS_IN.get(field, field)
         for error in errors:
             if name in form.fields:
                 form.add_error(name, error)
@@ -133,10 +137,47 @@ class SnapshotForm(forms.Form):
         return data
 
 
+class WhoAnswers(forms.ChoiceField):
+    """A policy of this machine, by its number, or an endpoint, as `endpoint-3`: one choice, which cleans to the object."""
+
+    def __init__(self, policies: Iterable[Checkpoint], endpoints: Iterable[Endpoint], *, required: bool):
+        here = {str(policy.pk): policy for policy in policies}
+        served = {f"endpoint-{endpoint.pk}": endpoint for endpoint in endpoints}
+        self.offered: dict[str, Checkpoint | Endpoint] = {**here, **served}
+        groups = [
+            (_("On this machine"), [(key, label_of(policy)) for key, policy in here.items()]),
+            (_("Endpoints"), [(key, f"{e.name} · {e.model}") for key, e in served.items()]),
+        ]
+        choices: list[Any] = [group for group in groups if group[1]]
+        if not required or not choices:
+            choices.insert(0, ("", _("none")))
+        super().__init__(
+            label=_("Who answers"),
+            choices=choices,
+            required=required,
+            initial=next(iter(self.offered), None) if required else None,
+            help_text=_("An endpoint is asked as it is; nothing is trained.")
+            if served
+            else _(
+                "An endpoint can answer too, once an admin of the campaign lets one answer on its page “Live policy”."
+            ),
+        )
+
+    def clean(self, value: Any) -> Checkpoint | Endpoint | None:
+        return self.offered.get(super().clean(value))
+
+
 class InputsForm(forms.Form):
     """What a run of a method is given, and its seed."""
 
-    def __init__(self, *args: Any, method: methods.Method, campaign: Campaign, **kwargs: Any):
+    def __init__(
+        self,
+        *args: Any,
+        method: methods.Method,
+        campaign: Campaign,
+        endpoints: QuerySet[Endpoint],
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
         policies = Checkpoint.objects.filter(
             kind=Checkpoint.Kind.POLICY, campaign__in=[campaign]
@@ -153,6 +194,12 @@ class InputsForm(forms.Form):
             "prompts_from": Round.objects.filter(campaign=campaign).order_by("-number"),
         }
         for name in method.inputs:
+            if name == "parent" and "endpoint" in method.inputs:
+                is_needed = name in method.needs
+                self.fields[name] = WhoAnswers(choices[name], endpoints, required=is_needed)
+                continue
+            if name == "endpoint":  # asked with the parent
+                continue
             self.fields[name] = _Choice(
                 queryset=choices[name],
                 label=methods.INPUTS[name],
@@ -177,19 +224,33 @@ class InputsForm(forms.Form):
             help_text=_("A free worker takes the highest first, among equals the oldest."),
         )
 
+    def given(self) -> dict[str, Any]:
+        """The chosen inputs, of a valid form."""
+        asked = {name: self.cleaned_data[name] for name in methods.INPUTS if name in self.fields}
+        return by_kind(asked)
+
     def first(self) -> methods.Inputs:
         """What the form would begin with, to say what a run would cost."""
-        chosen = {
-            name: self.initial.get(name) or self.fields[name].initial
-            for name in methods.INPUTS
-            if name in self.fields
-        }
-        found = {
-            name: self.fields[name].queryset.filter(pk=getattr(value, "pk", value)).first()  # type: ignore[attr-defined]
-            for name, value in chosen.items()
-            if value is not None
-        }
-        return methods.Inputs(**found)
+        found = {}
+        for name in methods.INPUTS:
+            if (field := self.fields.get(name)) is None:
+                continue
+            value = self.initial.get(name) or field.initial
+            key = getattr(value, "pk", value)
+            if isinstance(field, WhoAnswers):
+                found[name] = field.offered.get(str(key))
+            elif key is not None:
+                found[name] = field.queryset.filter(pk=key).first()  # type: ignore[attr-defined]
+        return methods.Inputs(**by_kind(found))
+
+
+def by_kind(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What was chosen, an endpoint under its own name; what was not is left out."""
+    return {
+        "endpoint" if isinstance(value, Endpoint) else name: value
+        for name, value in found.items()
+        if value is not None
+    }
 
 
 class RunFilterForm(forms.Form):
@@ -248,21 +309,25 @@ def _of_kind(runs: Any, name: str, value: str) -> list[Any]:
     whole = (
         Run.objects.filter(pk__in=runs.order_by().values("pk"))
         .select_related("snapshot", "reward_model__run__snapshot")
-        .only("method", "config", "snapshot__manifest", "reward_model__run__snapshot__manifest")
+        .only(
+            "method", "config", "endpoint_id", "snapshot__manifest", "reward_model__run__snapshot__manifest"
+        )
     )
     return [run.pk for run in whole if methods.attributes_of(run).codes()[name] == value]
 
 
 class _Choice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
-        if isinstance(obj, Snapshot):
-            count = obj.manifest["counts"]["feedback"] if obj.manifest else None
-            return (
-                f"{obj.short} · {obj.get_status_display()}" if count is None else f"{obj.short} · {count:,}"
-            )
-        if isinstance(obj, Round):
-            return str(obj.number)
-        return f"{obj.name} · {obj.short}" if obj.sha256 else obj.name
+        return label_of(obj)
+
+
+def label_of(obj: Any) -> str:
+    if isinstance(obj, Snapshot):
+        count = obj.manifest["counts"]["feedback"] if obj.manifest else None
+        return f"{obj.short} · {obj.get_status_display()}" if count is None else f"{obj.short} · {count:,}"
+    if isinstance(obj, Round):
+        return str(obj.number)
+    return f"{obj.name} · {obj.short}" if obj.sha256 else str(obj.name)
 
 
 class TextForm(forms.Form):

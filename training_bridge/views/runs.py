@@ -70,7 +70,10 @@ def new_run(request: HttpRequest, slug: str) -> HttpResponse:
             "seed": clone.seed,
             "priority": clone.priority,
         }
-    inputs = InputsForm(posted, method=method, campaign=campaign, initial=start or None)
+        if clone.endpoint_id:
+            start["parent"] = f"endpoint-{clone.endpoint_id}"
+    endpoints = access.endpoints_for_runs(request.user, campaign)
+    inputs = InputsForm(posted, method=method, campaign=campaign, endpoints=endpoints, initial=start or None)
     initial: Any = None
     if start and clone:
         initial, preset = method.parameters.model_validate(clone.config), None
@@ -79,9 +82,6 @@ def new_run(request: HttpRequest, slug: str) -> HttpResponse:
     files = request.FILES if posted is not None else None
     config = settings_form(method.parameters, posted, files, prefix="config", initial=initial)
     if posted is not None and inputs.is_valid() and config.is_valid():
-        given = {
-            k: v for k, v in inputs.cleaned_data.items() if k not in ("seed", "priority") and v is not None
-        }
         try:
             run = services.start_run(
                 campaign=campaign,
@@ -90,7 +90,7 @@ def new_run(request: HttpRequest, slug: str) -> HttpResponse:
                 config=config.settings.model_dump() if config.settings else {},
                 seed=inputs.cleaned_data["seed"],
                 priority=inputs.cleaned_data["priority"],
-                **given,
+                **inputs.given(),
             )
         except Invalid as refused:
             show_refusal(inputs, refused)

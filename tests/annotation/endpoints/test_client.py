@@ -9,7 +9,8 @@ from contextlib import aclosing
 import pytest
 
 from annotation.endpoints import breaker, client, keys
-from annotation.endpoints.client import complete, safe_excerpt, stream
+from annotation.endpoints.client import complete, stream
+from annotation.endpoints.excerpts import safe_excerpt
 from annotation.endpoints.failures import EndpointFailed
 from annotation.endpoints.models import Endpoint
 from annotation.generation.sampling import Sampling

@@ -6,6 +6,7 @@ import pytest
 
 from tests.annotation.endpoints.stub import Stub, mode
 from training_bridge.policy import served
+from training_bridge.policy.evaluate import evaluate
 from training_bridge.policy.generation import Request, Sampling
 from training_bridge.policy.sample import sample
 from training_bridge.policy.served import ServedSampler, seed_of
@@ -151,3 +152,50 @@ def test_an_endpoint_that_is_not_there_or_not_named(monkeypatch):
         gone.sample([Request("a", [{"role": "user", "content": "Hi"}])], seed=1)
     with pytest.raises(Problem, match="no model"):
         ServedSampler({"base_url": "http://127.0.0.1:9/v1"}, Sampling())
+
+
+def test_an_address_that_the_operator_does_not_allow_is_not_connected_to(stub, monkeypatch):
+    """What the config of a run of the web site says the host may be holds for each connection."""
+    monkeypatch.setattr(served, "FIRST_WAIT_S", 0.001)
+    request = Request("a", [{"role": "user", "content": "Hi"}])
+
+    def sampler(host, network):
+        allowed = {"scheme": "http", "host": host, "port": stub.port, "networks": [network]}
+        place = {"base_url": f"http://localhost:{stub.port}/v1", "model": "several", "allowed": allowed}
+        return ServedSampler(place, Sampling())
+
+    with pytest.raises(Problem, match="may not connect to the address"):
+        sampler("localhost", "10.0.0.0/8").sample([request], seed=1)
+    with pytest.raises(Problem, match="may not connect to the address"):
+        sampler("elsewhere", "127.0.0.0/8").sample([request], seed=1)
+    assert not stub.connections
+
+
+def test_a_refusal_repeats_no_key(stub, monkeypatch):
+    monkeypatch.setenv("WHETSTONE_ENDPOINT_KEY", "sk-canary-Zq7xW2mP9")
+    request = Request("a", [{"role": "user", "content": "Hi"}])
+    for model in ("echoes", "echoes_a_part"):
+        with pytest.raises(Problem, match="refuses with 400") as problem:
+            ServedSampler({"base_url": stub.url, "model": model}, Sampling()).sample([request], seed=1)
+        assert "Zq7x" not in str(problem.value), model
+
+
+def test_a_text_that_has_begun_is_not_gone_on_from(stub):
+    begun = Request("a", [{"role": "user", "content": "Hi"}], "Well,")
+    with pytest.raises(Problem, match="whole answers"):
+        ServedSampler({"base_url": stub.url, "model": "several"}, Sampling()).sample([begun], seed=1)
+    assert not stub.connections
+
+
+def test_a_served_policy_is_compared_with_one_of_this_machine(stub, run_in, policy_dir, write_lines):
+    asked = [{"id": i, "messages": [{"role": "user", "content": f"Number {i}?"}]} for i in range(3)]
+    run = run_in(
+        endpoint={"base_url": stub.url, "model": "several", "length_field": "max_completion_tokens"},
+        baseline=str(policy_dir),
+        input=write_lines("prompts.jsonl", asked),
+        parameters={"n": 2, "max_tokens": 10, "min_p": 0, "tastes": ["short"]},
+    )
+    found = evaluate(run)
+    assert found["kl"] is None and set(found["win_rate"]) == {"short"}
+    assert found["diversity"]["new"]["tokens"] == 2.0 and found["samples"][0]["new"].startswith("Answer")
+    assert {r.body["max_completion_tokens"] for r in stub.requests} == {10} and len(stub.requests) == 3
