@@ -96,6 +96,52 @@ class Snapshot(Job):
         return (self.sha256 or str(self.id))[:12]
 
 
+class Push(Job):
+    """A snapshot on its way to a data set repository of a hub, and where it is since."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+
+    ACTIVE = Status.RUNNING
+    OPEN = (Status.QUEUED, Status.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="pushes")
+    repository = models.CharField(max_length=200)  # owner/name
+    hub = models.CharField(max_length=300)  # the address that the token is for
+    private = models.BooleanField()
+    sealed_token = models.TextField(blank=True)  # annotation/endpoints/keys.py; none when it is over
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    url = models.CharField(max_length=500, blank=True)
+    commit = models.CharField(max_length=64, blank=True)
+    files = models.PositiveIntegerField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "heartbeat_at"], name="push_by_status")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=("queued", "running")) | models.Q(sealed_token=""),
+                name="push_over_without_token",
+            ),
+            models.UniqueConstraint(
+                fields=["snapshot", "repository"],
+                condition=models.Q(status__in=("queued", "running")),
+                name="push_once_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(attempt__lte=models.F("max_attempts")), name="push_attempts_within_limit"
+            ),
+        ]
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status not in self.OPEN
+
+
 class Checkpoint(models.Model):
     """A reward model or policy on disk, with its hash and where it comes from."""
 

@@ -28,7 +28,7 @@ from feedback_types import registry
 from feedback_types.base import Event, Message, Question, Screen, ShownResponse
 from feedback_types.protocol import load_protocol
 from training_bridge.exports import citation
-from training_bridge.models import Checkpoint, Promotion, Round, Run, Snapshot
+from training_bridge.models import Checkpoint, Promotion, Push, Round, Run, Snapshot
 
 RESEARCH = (Role.RESEARCHER.value, Role.ADMIN.value)
 MOST_SUBMISSIONS = 3_000
@@ -113,6 +113,11 @@ def citation_of(found: Snapshot) -> dict[str, bytes]:
     return citation.files(found.manifest or {}, sha256=found.sha256, name=found.campaign.name, url=address)
 
 
+def push_of(found: Snapshot) -> Push | None:
+    """The newest upload of a snapshot to a hub."""
+    return found.pushes.order_by("-created_at").first()
+
+
 def others_of(found: Snapshot, limit: int = 12) -> QuerySet[Snapshot]:
     """Snapshots of the same campaign to compare it with, newest first; the same cut taken twice is one."""
     complete = found.campaign.snapshots.filter(status=Snapshot.Status.COMPLETE, erased_at=None).exclude(
@@ -131,12 +136,12 @@ def run_for(user: Any, run_id: Any) -> Run:
         "reward_model",
         "compared_with",
         "prompts_from",
+        "endpoint",
     )
     return _one(runs, run_id, _("There is no such run for you."))
 
 
 def checkpoint_for(user: Any, checkpoint_id: Any) -> Checkpoint:
-        "endpoint",
     """A model of the person's campaigns; the default policy is everybody's who researches anywhere."""
     if not campaigns_for(user).exists():
         raise NotFound(_("There is no such model for you."))
@@ -180,7 +185,7 @@ class Progress:
         return None if self.seconds_left is None else self.seconds_left / 60
 
 
-def progress_of(job: Snapshot | Run, now: datetime | None = None) -> Progress:
+def progress_of(job: Snapshot | Push | Run, now: datetime | None = None) -> Progress:
     """From the job's last status line."""
     status = job.progress or {}
     done, total = status.get("step"), status.get("steps")

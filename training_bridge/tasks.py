@@ -1,7 +1,7 @@
 """What workers are woken for. Each task fetches nothing and decides nothing: it calls one function that claims its row.
 
-Queue `default`: snapshots and the sweeps. Queue `train` (settings.TRAIN_QUEUE): runs, one at a time for each worker. A
-message is an id; it may be lost, come twice or come late, because the row says what is to be done.
+Queue `default`: snapshots, pushes and the sweeps. Queue `train` (settings.TRAIN_QUEUE): runs, one at a time for each worker.
+A message is an id; it may be lost, come twice or come late, because the row says what is to be done.
 """
 
 from __future__ import annotations
@@ -16,12 +16,17 @@ from django.conf import settings
 from django.db import connection
 
 from training_bridge import runner
-from training_bridge.services import erasure, jobs, runs, snapshots
+from training_bridge.services import erasure, jobs, pushes, runs, snapshots
 
 
 @shared_task
 def build_snapshot(snapshot_id: str) -> None:
     snapshots.build_snapshot(snapshot_id)
+
+
+@shared_task
+def execute_push(push_id: str) -> None:
+    pushes.execute_push(push_id)
 
 
 # Acknowledged at once: a broker that delivers again after hours must not start a second training.
@@ -38,8 +43,11 @@ def sweep_jobs() -> None:
     """Takes up what has fallen silent, and sends again what was never taken."""
     snapshots.requeue_stale_snapshots()
     runs.requeue_stale_runs()
+    pushes.requeue_stale_pushes()
+    pushes.drop_old_tokens()
     erasure.bury_erased()
     snapshots.resend_snapshots()
+    pushes.resend_pushes()
     runs.resend_runs()
 
 

@@ -37,7 +37,7 @@ DATA_DIR = envpath("WHETSTONE_DATA_DIR", BASE_DIR / ".data")
 PUBLIC_URL = envstr("WHETSTONE_PUBLIC_URL", "").rstrip(
     "/"
 )  # of this site, for citations; empty: they have none
-# Where `manage.py push_to_hub` may go: the hub, and where the hub stores large files.
+# Where snapshots may be pushed to: the hub, and where the hub stores large files.
 HF_ENDPOINT = envstr("WHETSTONE_HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 HF_HOSTS = envlist(
     "WHETSTONE_HF_HOSTS",

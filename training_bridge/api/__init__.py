@@ -10,6 +10,7 @@ urlpatterns = [
     path("api/campaigns/<slug:slug>/snapshots/", data.Snapshots.as_view(), name="api-snapshots"),
     path("api/campaigns/<slug:slug>/events/", data.Events.as_view(), name="api-events"),
     path("api/snapshots/<uuid:snapshot_id>/", data.OneSnapshot.as_view(), name="api-snapshot"),
+    path("api/snapshots/<uuid:snapshot_id>/pushes/", data.Pushes.as_view(), name="api-snapshot-pushes"),
     path("api/snapshots/<uuid:snapshot_id>/download/", data.Download.as_view(), name="api-snapshot-download"),
     path(
         "api/snapshots/<uuid:snapshot_id>/as/<slug:name>/<slug:split>/",
@@ -36,8 +37,8 @@ urlpatterns = [
     ),
     path("api/methods/", runs.Methods.as_view(), name="api-methods"),
     path("api/campaigns/<slug:slug>/runs/", runs.Runs.as_view(), name="api-runs"),
-    path("api/runs/<uuid:run_id>/", runs.OneRun.as_view(), name="api-run"),
     path("api/campaigns/<slug:slug>/endpoints/", runs.RunEndpoints.as_view(), name="api-run-endpoints"),
+    path("api/runs/<uuid:run_id>/", runs.OneRun.as_view(), name="api-run"),
     path("api/runs/<uuid:run_id>/cancel/", runs.CancelRun.as_view(), name="api-run-cancel"),
     path("api/runs/<uuid:run_id>/resume/", runs.ResumeRun.as_view(), name="api-run-resume"),
     path("api/campaigns/<slug:slug>/checkpoints/", rounds.Checkpoints.as_view(), name="api-checkpoints"),

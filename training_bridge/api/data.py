@@ -16,10 +16,12 @@ from annotation import access
 from annotation.api.base import ApiView
 from annotation.api.schemas import page_of
 from training_bridge import selectors, services
-from training_bridge.api.describe import snapshot_json
+from training_bridge.api.describe import push_json, snapshot_json
 from training_bridge.api.lists import newest, user_of
 from training_bridge.api.schemas import (
+    NewPushSchema,
     NewSnapshotSchema,
+    PushSchema,
     SnapshotSchema,
 )
 from training_bridge.exports import compare as comparison
@@ -65,6 +67,35 @@ class OneSnapshot(ApiView):
     def get(self, request: Request, snapshot_id: Any) -> Response:
         """One snapshot: how far it is, and what is in it."""
         return Response(snapshot_json(selectors.snapshot_for(request.user, snapshot_id)))
+
+
+class Pushes(ApiView):
+    scope = "research"
+
+    @extend_schema(
+        operation_id="pushes_list", responses=PushSchema(many=True), tags=["snapshots"], filters=False
+    )
+    def get(self, request: Request, snapshot_id: Any) -> Response:
+        """Where the snapshot was put on the hub, and what is on its way, newest first."""
+        found = selectors.snapshot_for(request.user, snapshot_id)
+        return Response([push_json(push) for push in found.pushes.order_by("-created_at")[:100]])
+
+    @extend_schema(
+        operation_id="push_start", request=NewPushSchema, responses={202: PushSchema}, tags=["snapshots"]
+    )
+    def post(self, request: Request, snapshot_id: Any) -> Response:
+        """Puts the snapshot on the hub of this site; a worker uploads it. The token is never given back."""
+        found = selectors.snapshot_for(request.user, snapshot_id)
+        body = self.body(request, "private", required=["repository", "token"])
+        made = services.start_push(
+            snapshot=found,
+            actor=user_of(request),
+            repository=body["repository"],
+            token=body["token"],
+            private=body.get("private", True),
+        )
+        made.refresh_from_db()
+        return Response(push_json(made), status=202)
 
 
 class Download(ApiView):

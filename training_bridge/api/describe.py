@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from training_bridge import endpoints
-from training_bridge.models import Checkpoint, Round, Run, Snapshot
+from training_bridge.models import Checkpoint, Push, Round, Run, Snapshot
 
 
 def snapshot_json(found: Snapshot) -> dict[str, Any]:
@@ -29,6 +29,12 @@ def snapshot_json(found: Snapshot) -> dict[str, Any]:
     }
 
 
+def push_json(found: Push) -> dict[str, Any]:
+    told = ("repository", "hub", "private", "status", "progress", "url", "commit", "error", "advice")
+    times = ("created_at", "finished_at")
+    return {"id": str(found.pk), **{name: getattr(found, name) for name in (*told, *times)}}
+
+
 def run_json(found: Run) -> dict[str, Any]:
     return {
         "id": str(found.pk),
@@ -44,13 +50,13 @@ def run_json(found: Run) -> dict[str, Any]:
         "baseline": found.baseline_id,
         "reward_model": found.reward_model_id,
         "compared_with": found.compared_with_id,
+        "endpoint": endpoints.told(found.endpoint, found.endpoint_model),
         "attempt": found.attempt,
         "progress": found.progress,
         "metrics": found.metrics,
         "error": found.error,
         "advice": found.advice,
         "snapshot_erased_at": found.snapshot.erased_at if found.snapshot else None,
-        "endpoint": endpoints.told(found.endpoint, found.endpoint_model),
         "checkpoints": [c.pk for c in found.checkpoints.all()],
         "created_at": found.created_at,
         "started_at": found.started_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers as s
 
-from training_bridge.models import Checkpoint, Run, Snapshot
+from training_bridge.models import Checkpoint, Push, Run, Snapshot
 
 
 class SnapshotSchema(s.Serializer):
@@ -25,6 +25,30 @@ class SnapshotSchema(s.Serializer):
     supersedes = s.CharField(allow_null=True, help_text="The SHA-256 of the one that it takes the place of.")
     created_at = s.DateTimeField()
     completed_at = s.DateTimeField(allow_null=True)
+
+
+class PushSchema(s.Serializer):
+    id = s.UUIDField()
+    repository = s.CharField()
+    hub = s.CharField()
+    private = s.BooleanField()
+    status = s.ChoiceField(Push.Status.choices)
+    progress = s.JSONField(allow_null=True)
+    url = s.CharField()
+    commit = s.CharField()
+    error = s.CharField()
+    advice = s.CharField()
+    created_at = s.DateTimeField()
+    finished_at = s.DateTimeField(allow_null=True)
+
+
+class NewPushSchema(s.Serializer):
+    repository = s.CharField(help_text="owner/name")
+    token = s.CharField(
+        write_only=True,
+        help_text="Of the hub, with the right to write there; kept encrypted until it is over.",
+    )
+    private = s.BooleanField(required=False, default=True, help_text="False wants a licence of the data.")
 
 
 class NewSnapshotSchema(s.Serializer):
@@ -49,6 +73,9 @@ class RunSchema(s.Serializer):
     baseline = s.IntegerField(allow_null=True)
     reward_model = s.IntegerField(allow_null=True)
     compared_with = s.IntegerField(allow_null=True)
+    endpoint = s.JSONField(
+        allow_null=True, help_text="The endpoint that answers in the place of the parent: id, name, model."
+    )
     attempt = s.IntegerField()
     progress = s.JSONField(allow_null=True)
     metrics = s.JSONField(allow_null=True)
@@ -73,10 +100,17 @@ class NewRunSchema(s.Serializer):
     baseline = s.IntegerField(required=False)
     reward_model = s.IntegerField(required=False)
     compared_with = s.IntegerField(required=False)
-    endpoint = s.JSONField(
-        allow_null=True, help_text="The endpoint that answers in the place of the parent: id, name, model."
-    )
     prompts_from = s.IntegerField(required=False, help_text="Number of a round.")
+    endpoint = s.IntegerField(
+        required=False,
+        help_text="Answers in the place of a parent, where the method lets one: an id of /api/campaigns/<slug>/endpoints/.",
+    )
+
+
+class RunEndpointSchema(s.Serializer):
+    id = s.IntegerField()
+    name = s.CharField()
+    model = s.CharField()
 
 
 class RunDetailSchema(RunSchema):
@@ -101,16 +135,6 @@ class MethodSchema(s.Serializer):
     presets = s.ListField(
         child=s.JSONField(),
         help_text="name, label, purpose, and the values of settings that differ from the defaults.",
-    endpoint = s.IntegerField(
-        required=False,
-        help_text="Answers in the place of a parent, where the method lets one: an id of /api/campaigns/<slug>/endpoints/.",
-    )
-
-
-class RunEndpointSchema(s.Serializer):
-    id = s.IntegerField()
-    name = s.CharField()
-    model = s.CharField()
     )
     config = s.JSONField(help_text="JSON schema of the settings.")
 

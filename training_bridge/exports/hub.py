@@ -49,7 +49,7 @@ def push(
 
     Args:
         repository: `owner/name`.
-        private: of a repository that is made now; one that exists stays as it is.
+        private: of a repository that is made now; one that exists stays as it is, and is refused if it is public.
         hosts: names of hosts besides the endpoint's that may be sent to.
     Raises NotPushed.
     """
@@ -73,6 +73,10 @@ def push(
         api = HfApi(endpoint=endpoint, token=token, library_name="whetstone")
         try:
             made = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
+            if private and api.repo_info(repository, repo_type="dataset").private is False:
+                raise NotPushed(
+                    f"{repository} exists and is public; nothing was sent. Publish it knowingly, or name another repository."
+                )
             commit = api.create_commit(
                 repository, operations, commit_message=f"Snapshot {snapshot.name[:12]}", repo_type="dataset"
             )

@@ -1,4 +1,4 @@
-"""What snapshots and runs share: a row is claimed once, written under its token, taken up again when its worker is gone.
+"""What snapshots, pushes and runs share: a row is claimed once, written under its token, taken up again when one is gone.
 
 queued ──claim (attempt + 1, new token)──▶ active ──finish──▶ done
    ▲─────────── heartbeat too old ───────────┘      after the last attempt: failed
@@ -23,11 +23,11 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError as BrokerError
 
-from training_bridge.models import Run, Snapshot
+from training_bridge.models import Push, Run, Snapshot
 
 log = logging.getLogger(__name__)
 
-Job = Snapshot | Run
+Job = Snapshot | Push | Run
 QUEUED = "queued"
 
 

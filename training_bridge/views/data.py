@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
 
 from annotation import access
-from annotation.errors import Invalid, NotFound
+from annotation.errors import Conflict, Invalid, NotFound
 from annotation.rendering import plots
 from annotation.views.pages import page, person
 from training_bridge import selectors, services
@@ -22,9 +24,9 @@ from training_bridge.exports import compare as comparison
 from training_bridge.exports.archive import Archive, parse_range
 from training_bridge.exports.cards import chosen_filters, plain
 from training_bridge.exports.exchange import EXCHANGES, SPLITS
-from training_bridge.models import Snapshot
+from training_bridge.models import Push, Snapshot
 from training_bridge.views.common import fragment, shown
-from training_bridge.views.forms import SnapshotForm, show_refusal
+from training_bridge.views.forms import PushForm, SnapshotForm, show_refusal
 
 ROWS_SHOWN = 50  # of a comparison
 
@@ -80,7 +82,44 @@ def snapshot_live(request: HttpRequest, snapshot_id: Any) -> HttpResponse:
     return fragment(request, "training_bridge/_job.html", context, finished=found.is_finished)
 
 
+@sensitive_post_parameters("token")
+@page(methods=["POST"])
+def push_snapshot(request: HttpRequest, snapshot_id: Any) -> HttpResponse:
+    """Puts it on the hub of this site; a worker uploads it."""
+    found = selectors.snapshot_for(request.user, snapshot_id)
+    form = PushForm(request.POST)
+    if form.is_valid():
+        try:
+            services.start_push(snapshot=found, actor=_user(request), **form.cleaned_data)
+        except (Invalid, Conflict) as refused:
+            show_refusal(form, refused)
+        else:
+            return redirect(f"{reverse('snapshot', args=[found.pk])}#hub")
+    context = _context(found) | {"push_form": form}
+    return render(request, "training_bridge/snapshot.html", context, status=422)
+
+
+@page
+def push_live(request: HttpRequest, snapshot_id: Any) -> HttpResponse:
+    """How far the upload is."""
+    found = selectors.snapshot_for(request.user, snapshot_id)
+    push = selectors.push_of(found)
+    if push is None:
+        raise NotFound(_("This snapshot was not put on a hub."))
+    return fragment(request, "training_bridge/_job.html", _push(push), finished=push.is_finished)
+
+
+def _push(push: Push) -> dict[str, Any]:
+    return {
+        "job": push,
+        "progress": selectors.progress_of(push),
+        "live_url": reverse("push_live", args=[push.snapshot_id]),
+    }
+
+
 def _context(found: Snapshot) -> dict[str, Any]:
+    push = selectors.push_of(found)
+    is_open = push is not None and not push.is_finished
     context: dict[str, Any] = {
         "snapshot": found,
         "job": found,
@@ -89,6 +128,13 @@ def _context(found: Snapshot) -> dict[str, Any]:
         "others": selectors.others_of(found) if found.manifest and not found.erased_at else (),
         "successor": found.successor,
         "runs": found.runs.order_by("-created_at")[:20],
+        # One that went well stands among the others.
+        "push": _push(push) if push and push.status != Push.Status.SUCCEEDED else None,
+        "is_pushing": is_open,
+        "can_push": not found.erased_at and not is_open,
+        "pushed": found.pushes.filter(status=Push.Status.SUCCEEDED).order_by("-created_at")[:10],
+        "push_form": PushForm(),
+        "hub": settings.HF_ENDPOINT,
     }
     manifest = found.manifest
     if manifest:

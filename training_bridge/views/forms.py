@@ -13,13 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.campaigns.models import Campaign
 from annotation.endpoints.models import Endpoint
-from annotation.errors import Invalid
+from annotation.errors import Refused
 from training_bridge import methods
 from training_bridge.methods.attributes import LABELS, NOT_ASKED, WORDS
 from training_bridge.models import Checkpoint, Round, Run, Snapshot
 
 
-def show_refusal(form: forms.Form, refused: Invalid) -> None:
+def show_refusal(form: forms.Form, refused: Refused) -> None:
     """What a service refused, beside the fields that it names."""
     rest = True
     for field, errors in refused.fields.items():
@@ -251,6 +251,33 @@ def by_kind(found: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in found.items()
         if value is not None
     }
+
+
+class PushForm(forms.Form):
+    """Where a snapshot is put on the hub, and the token for it, which is never shown again."""
+
+    repository = forms.CharField(
+        label=_("Repository"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"placeholder": "owner/name", "autocomplete": "off", "dir": "ltr"}),
+        help_text=_("A data set repository; it is made if it is not there."),
+    )
+    private = forms.TypedChoiceField(
+        label=_("Who may read it"),
+        choices=[("yes", _("private: only who the hub lets in")), ("no", _("public: everybody"))],
+        coerce=lambda value: value == "yes",
+        initial="yes",
+        widget=forms.RadioSelect,
+        help_text=_("What is public cannot be taken back."),
+    )
+    token = forms.CharField(
+        label=_("Token of the hub"),
+        max_length=512,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "dir": "ltr"}),
+        help_text=_(
+            "With the right to write there. It is kept encrypted until the upload is over, then deleted."
+        ),
+    )
 
 
 class RunFilterForm(forms.Form):

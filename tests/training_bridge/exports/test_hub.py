@@ -34,6 +34,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.store, self.fault = f"{self.url}/store", ""
+        self.private = True
         self.requests: list[tuple[str, str, str]] = []  # method, path, authorization
         self.stored: dict[str, bytes] = {}
         self.committed: dict[str, bytes] = {}
@@ -57,6 +58,8 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
         elif self.path == "/api/repos/create":
             self.reply(200, {"url": f"{hub.url}/datasets/otters/feedback"})
+        elif self.path == "/api/datasets/otters/feedback":
+            self.reply(200, {"id": "otters/feedback", "private": hub.private, "siblings": [], "tags": []})
         elif "/preupload/" in self.path:
             files = json.loads(body)["files"]
             modes = {True: "lfs", False: "regular"}
@@ -165,6 +168,16 @@ def test_it_goes_nowhere_else(hub: Hub, snapshot: Snapshot) -> None:
     hub.fault = "redirects"
     with pytest.raises(NotPushed):
         push(snapshot.path, {}, **how)
+
+
+def test_a_public_repository_is_no_private_one(hub: Hub, snapshot: Snapshot) -> None:
+    """It was there before, and everybody reads it: without knowing so nothing is put there."""
+    hub.private = False
+    how = {"repository": "otters/feedback", "endpoint": hub.url, "token": TOKEN}
+    with pytest.raises(NotPushed, match="exists and is public; nothing was sent"):
+        push(snapshot.path, {}, **how)
+    assert not hub.stored and not hub.committed
+    assert push(snapshot.path, {}, **how, private=False).commit == "c0ffee"
 
 
 def test_refusals_say_what_and_never_the_token(

@@ -12,10 +12,9 @@ from django.db import transaction
 
 from annotation.errors import Refused
 from annotation.people.services import record_audit
-from training_bridge import selectors
-from training_bridge.exports.hub import NotPushed, push
-from training_bridge.exports.snapshot import faults
+from training_bridge.exports.hub import NotPushed
 from training_bridge.models import Snapshot
+from training_bridge.services.pushes import upload
 
 
 class Command(BaseCommand):
@@ -42,25 +41,11 @@ class Command(BaseCommand):
             )
         snapshot = found[0]
         try:
-            directory = selectors.files_of(snapshot)
+            pushed = upload(
+                snapshot, repository=options["repository"], token=token, private=not options["public"]
+            )
         except Refused as refused:
             raise CommandError(refused.message) from None
-        if bad := list(faults(directory)):
-            raise CommandError(f"This snapshot is damaged: {bad[0][0]}: {bad[0][1]}. Nothing was sent.")
-        if options["public"] and not snapshot.filters.get("data_license"):
-            raise CommandError(
-                "No licence of the data was chosen in the campaign's settings; choose one before publishing."
-            )
-        try:
-            pushed = push(
-                directory,
-                selectors.citation_of(snapshot),
-                repository=options["repository"],
-                endpoint=settings.HF_ENDPOINT,
-                token=token,
-                private=not options["public"],
-                hosts=settings.HF_HOSTS,
-            )
         except NotPushed as error:
             raise CommandError(str(error)) from None
         with transaction.atomic():
