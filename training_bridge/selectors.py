@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation import access
+from annotation.adjudication.models import Adjudication
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Gone, NotFound
 from annotation.items.models import Purpose, Response
@@ -80,6 +81,14 @@ def pseudonyms_of(campaign: Campaign) -> dict[str, int]:
         .annotate(n=Count("pk"))
     )
     found = {u.pseudonym(campaign.pk): answered[u.pk] for u in User.objects.filter(pk__in=answered)}
+    return dict(sorted(found.items(), key=lambda row: (-row[1], row[0])))
+
+
+def reviewers_of(campaign: Campaign) -> dict[str, int]:
+    """Pseudonym of each reviewer whose decisions hold here -> how many items they settled, most first."""
+    settled = Adjudication.objects.filter(campaign=campaign, superseded_by=None).exclude(answers=[])
+    counts = dict(settled.values_list("reviewer").annotate(n=Count("pk")))
+    found = {u.pseudonym(campaign.pk): counts[u.pk] for u in User.objects.filter(pk__in=counts)}
     return dict(sorted(found.items(), key=lambda row: (-row[1], row[0])))
 
 

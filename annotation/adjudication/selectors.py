@@ -20,7 +20,7 @@ from annotation.people.models import PEOPLE, User
 from annotation.submissions.models import Feedback, Submission
 from feedback_types import registry
 from feedback_types.base import Answer, Message, Question, Screen, ShownResponse
-from feedback_types.protocol import asked_with
+from feedback_types.protocol import asked_with, to_form_data
 
 ORDERS = {"value": "value", "disagreement": "spread"}
 MOST_ANSWERS = 45  # of one item to one question about one target that are compared; beyond, the first ones
@@ -141,6 +141,25 @@ def answers_of(adjudication: Adjudication) -> list[Answer]:
     return [
         Answer(row["question"], row["target"], registry.get(row["type"]).load(row["payload"], row["version"]))
         for row in adjudication.answers
+    ]
+
+
+def form_data_of(adjudication: Adjudication) -> dict[str, Any]:
+    """What a reviewer decided, as form fields of the screen that it was decided on."""
+    questions = questions_of(adjudication.protocol_id)
+    asked = {q.key for q in questions}
+    answers = [answer for answer in answers_of(adjudication) if answer.question in asked]
+    return to_form_data(questions, screen_of(adjudication.item, adjudication.response_order), answers)
+
+
+def summaries_of(adjudication: Adjudication) -> list[tuple[str, str]]:
+    """(question, one line a reviewer reads) for each answer."""
+    screen = screen_of(adjudication.item, adjudication.response_order)
+    questions = {q.key: q for q in protocol(adjudication.protocol_id).questions}
+    return [
+        (q.heading, q.type.summary(answer.payload, screen, q.settings))
+        for answer in answers_of(adjudication)
+        if (q := questions.get(answer.question)) is not None
     ]
 
 

@@ -60,7 +60,8 @@ NUMBERED = re.compile(
 )  # a target of the audit that names no person: "user:17", "snapshot 3f…"
 SHORTEST = 4  # of a name that is looked for in logs; a shorter one would take other words with it
 
-# kwargs: user, pseudonyms {campaign id: pseudonym}, responses [ids of texts that are no more]
+# kwargs: user, pseudonyms {campaign id: pseudonym}, responses [ids of texts that are no more], decisions [ids of
+# adjudications that are empty now: the person's own, and those that took over the person's answer]
 person_erased = Signal()
 
 
@@ -83,7 +84,7 @@ def erase_person(*, user: User, actor: User | None, note: bool = True) -> Person
     names = _names(user)
     key_sha256 = hashlib.sha256(user.pseudonym_key.encode()).hexdigest()
     responses = _erase_texts(user)
-    _erase_decisions(user)
+    decisions = _erase_decisions(user)
     counts = _erase_answers(user)
     _erase_account(user)
     _scrub_audit(names)
@@ -94,7 +95,9 @@ def erase_person(*, user: User, actor: User | None, note: bool = True) -> Person
         target=f"user:{user.pk}",
         after={**counts, "texts": len(responses)},
     )
-    person_erased.send(sender=User, user=user, pseudonyms=pseudonyms, responses=responses)
+    person_erased.send(
+        sender=User, user=user, pseudonyms=pseudonyms, responses=responses, decisions=decisions
+    )
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('whetstone.erasure', '', true)")
     if note:
@@ -104,10 +107,12 @@ def erase_person(*, user: User, actor: User | None, note: bool = True) -> Person
 
 
 def _hold_still(user: User) -> set[int]:
-    """Waits for answers on their way and lets none begin, in the queue's order of locks; the person's campaigns."""
+    """Waits for answers on their way and lets none begin, in the queue's order of locks; the campaigns that know the person
+    by what they said."""
     list(LabelerCursor.objects.select_for_update().filter(labeler_id=user.pk).order_by("campaign_id"))
     held = Assignment.objects.select_for_update(of=("self",)).filter(labeler=user).order_by("pk")
-    return set(held.values_list("campaign_id", flat=True))
+    settled = Adjudication.objects.filter(reviewer=user).values_list("campaign_id", flat=True)
+    return {*held.values_list("campaign_id", flat=True), *settled}
 
 
 def is_erased(user: User) -> bool:
@@ -156,13 +161,16 @@ def _erase_answers(user: User) -> dict[str, int]:
     return {"submissions": submissions, "answers": answers, "drafts": drafts}
 
 
-def _erase_decisions(user: User) -> None:
-    """Decisions in the person's words stay as empty rows, so that what superseded them still does; items are open again."""
+def _erase_decisions(user: User) -> list[int]:
+    """Decisions in the person's words stay as empty rows, so that what superseded them still does; items are open again.
+    Their ids."""
     AnswerError.objects.filter(submission__labeler=user).delete()
     emptied = Adjudication.objects.filter(Q(chosen__labeler=user) | Q(reviewer=user))
+    decisions = list(emptied.values_list("pk", flat=True))
     items = sorted(set(emptied.values_list("item_id", flat=True)))
     Recount.objects.bulk_create(Recount(item_id=item_id) for item_id in items)
     emptied.update(answers=[], reason="", chosen=None)
+    return decisions
 
 
 def _delete_submissions(user: User) -> int:

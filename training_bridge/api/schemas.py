@@ -55,7 +55,8 @@ class NewSnapshotSchema(s.Serializer):
     filters = s.JSONField(
         required=False,
         help_text="rounds, questions, types, labelers, labelers_excluded, labeler_kinds, submitted_from, submitted_until, "
-        "agreement_at_least (0 to 1), include_late, test_percent",
+        "agreement_at_least (0 to 1), include_late, settled (on settled items, the reviewer's answers instead of the "
+        "labelers'), test_percent",
     )
 
 

@@ -103,6 +103,12 @@ def _summary(manifest: Mapping[str, Any]) -> Iterator[str]:
         f"({manifest['left_out']['superseded']:,} and {manifest['left_out']['gold']:,} submissions)."
     )
     yield ""
+    if settled := counts.get("settled_items"):
+        yield (
+            f"A reviewer has settled {settled:,} of these items: the reviewer's answers, marked by `adjudication`, take the "
+            f"place of what labelers said about them ({manifest['left_out']['overruled']:,} submissions left out)."
+        )
+        yield ""
     if "supersedes" in manifest:
         yield (
             f"It supersedes the snapshot `{manifest['supersedes']}` (reason: {manifest['reason']}): a person who was in it "
@@ -246,6 +252,11 @@ def _limits(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"- Agreement is below {LOW_ALPHA} on: {', '.join(weak)}."
     if manifest["filters"]["agreement_at_least"] is not None:
         yield "- Items on which labelers differ were left out, so agreement and accuracy on it look better than they are."
+    if counts.get("settled_items"):
+        yield (
+            "- On settled items one reviewer speaks for everybody, and what labelers disputed there is not in the agreement "
+            "told above, which looks better for it."
+        )
     if len([code for code in counts["languages"] if code]) == 1:
         yield f"- One language: {next(code for code in counts['languages'] if code)}."
     if counts["late_submissions"]:

@@ -11,7 +11,7 @@ class Counts:
     """What is in the events, counted as they pass."""
 
     def __init__(self) -> None:
-        self.feedback = self.submissions = self.late = 0
+        self.feedback = self.submissions = self.late = self.settled = 0
         self.types: dict[str, dict[str, Any]] = {}
         self.questions: Counter[str] = Counter()
         self.labeler_kinds: Counter[str] = Counter()
@@ -37,6 +37,7 @@ class Counts:
             self._submission = row["submission"]
             self.submissions += 1
             self.late += row["status"] == "late"
+            self.settled += "adjudication" in row
 
     def dump(self) -> dict[str, Any]:
         return {

@@ -23,11 +23,12 @@ PIECE = 1 << 20
 
 # Rows are joined and put in order first; what is written for each comes after, so that no long text is sorted.
 # The columns in the order of their names. JSON holds no control characters as they are, so none has to be quoted in CSV
-# with such a quote and delimiter: what COPY writes are the lines themselves.
+# with such a quote and delimiter: what COPY writes are the lines themselves. Only a reviewer's answer has an `adjudication`.
 LINES = f"""
 COPY (
   SELECT concat(
     '{{"active_ms":', coalesce(e.active_ms::text, 'null'),
+    ',"adjudication":' || e.adjudication,
     ',"campaign":', %(campaign)s::text,
     ',"choice_set":', e.choice_set,
     ',"chosen_by":', to_json(e.chosen_by),

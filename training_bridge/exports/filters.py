@@ -62,6 +62,12 @@ class Filters(BaseModel):
         description="1 - the mean distance of two answers to one question about one item, by the distance of the question's "
         "type; 1 is unanimity. Answers to questions about which fewer than two people were heard are then left out.",
     )
+    settled: bool = Field(
+        False,
+        title="Settled answers in the labelers' place",
+        description="On items that a reviewer has settled, the reviewer's answers take the place of what labelers said. A "
+        "decision that the other filters leave out settles nothing; agreement is asked of labelers alone.",
+    )
     test_percent: int = Field(
         20,
         ge=1,
@@ -120,8 +126,11 @@ class Filters(BaseModel):
         return self.model_copy(update={"submitted_until": instant})
 
     def dump(self) -> dict[str, Any]:
-        """As JSON, with instants in UTC to the microsecond."""
+        """As JSON, with instants in UTC to the microsecond. `settled` came later: it is there only where it was chosen, so
+        that a cut without it keeps its name."""
         data = self.model_dump(mode="json")
+        if not self.settled:
+            del data["settled"]
         for name in ("submitted_from", "submitted_until"):
             value: datetime | None = getattr(self, name)
             data[name] = None if value is None else utc(value)

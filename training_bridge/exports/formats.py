@@ -51,6 +51,8 @@ def view_row(view: str, record: Mapping[str, Any], first: Event) -> dict[str, An
     )
     row["labeler_kind"], row["round"] = first.extra["labeler_kind"], first.extra["round"]
     extra = {name: value for name, value in record.items() if name not in columns}
+    if "adjudication" in first.extra:
+        extra["adjudication"] = first.extra["adjudication"]
     row["extra"] = orjson.dumps(extra, option=OPTIONS).decode()
     return row
 

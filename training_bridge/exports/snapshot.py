@@ -30,7 +30,14 @@ from training_bridge.exports.files import OPTIONS, HashingFile, sha256_of, sync_
 from training_bridge.exports.filters import Filters
 from training_bridge.exports.formats import Views
 from training_bridge.exports.split import split_of
-from training_bridge.exports.tables import FEEDBACK_SCHEMA, PROMPT_SCHEMA, RESPONSE_SCHEMA, ParquetFile, Table
+from training_bridge.exports.tables import (
+    FEEDBACK_SCHEMA,
+    PROMPT_SCHEMA,
+    RESPONSE_SCHEMA,
+    SETTLED_SCHEMA,
+    ParquetFile,
+    Table,
+)
 from training_bridge.exports.texts import TextIndex
 
 SUPERSEDED = "SUPERSEDED.json"
@@ -157,9 +164,11 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress, supersedes: s
     with HashingFile(root, "native/feedback.jsonl") as jsonl:
         events.copy(source, prompts, jsonl)
     files.append(jsonl)
-    parquet, counts = ParquetFile(root, "feedback", FEEDBACK_SCHEMA), Counts()
+    is_settled = source.filters.settled
+    parquet = ParquetFile(root, "feedback", SETTLED_SCHEMA if is_settled else FEEDBACK_SCHEMA)
+    counts = Counts()
     for row in events.read(root / jsonl.name):
-        parquet.add(row)
+        parquet.add({"adjudication": None, **row} if is_settled else row)
         counts.add(row)
         if counts.feedback % 500 == 0:
             tell("events", counts.submissions, source.submissions)
@@ -193,12 +202,17 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress, supersedes: s
         "counts": {
             **counts.dump(),
             "items": source.items,
+            **({"settled_items": counts.settled} if is_settled else {}),
             "prompts": len(prompts),
             "responses": len(responses),
             "languages": dict(sorted(languages.items())),
         },
         "agreement": agreement.told(source.stream(cut.SAMPLED_UNITS)),
-        "left_out": {"superseded": superseded, "gold": gold},
+        "left_out": {
+            "superseded": superseded,
+            "gold": gold,
+            **({"overruled": source.all(cut.OVERRULED)[0][0]} if is_settled else {}),
+        },
         "protocols": {str(n): orjson.loads(q) for n, q in source.all(cut.PROTOCOLS) if n in counts.protocols},
         "guidelines": {
             str(n): hashlib.sha256(text.encode()).hexdigest() for n, text in sorted(guidelines.items())

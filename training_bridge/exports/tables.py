@@ -46,6 +46,8 @@ FEEDBACK_SCHEMA = pa.schema(
         ("split", pa.string()),
     ]
 )
+# Of a cut with settled answers: which decision an answer is of; null for a labeler's.
+SETTLED_SCHEMA = FEEDBACK_SCHEMA.append(pa.field("adjudication", pa.int64()))
 PROMPT_SCHEMA = pa.schema(
     [
         ("id", pa.int64()),

@@ -30,7 +30,11 @@ LOCK = (0x5755 << 40) + 1
 
 
 def on_person_erased(
-    *, pseudonyms: Mapping[int, str], responses: Collection[int], **kwargs: Any
+    *,
+    pseudonyms: Mapping[int, str],
+    responses: Collection[int],
+    decisions: Collection[int] = (),
+    **kwargs: Any,
 ) -> list[Snapshot]:
     """Inside the transaction of the erasure: marks the snapshots that held the person and queues their successors."""
     campaigns = {*pseudonyms} | set(
@@ -43,7 +47,7 @@ def on_person_erased(
     )
     for snapshot in held.order_by("created_at"):
         if snapshot.sha256 in successors or _holds(
-            snapshot, pseudonyms.get(snapshot.campaign_id, ""), responses
+            snapshot, pseudonyms.get(snapshot.campaign_id, ""), responses, decisions
         ):
             _supersede(snapshot, successors)
     return list(successors.values())
@@ -86,12 +90,19 @@ def _supersede(snapshot: Snapshot, successors: dict[str, Snapshot]) -> None:
         )
 
 
-def _holds(snapshot: Snapshot, pseudonym: str, responses: Collection[int]) -> bool:
-    """Whether the files have an answer by this pseudonym or one of these texts; without files there is nothing to erase."""
+def _holds(
+    snapshot: Snapshot, pseudonym: str, responses: Collection[int], decisions: Collection[int]
+) -> bool:
+    """Whether the files have an answer by this pseudonym, one of these texts or an answer of one of these decisions; without
+    files there is nothing to erase."""
     native = snapshot.path / "native"
     if pseudonym and (native / "feedback.parquet").is_file():
         column = pq.read_table(native / "feedback.parquet", columns=["labeler"])["labeler"]
         if pc.any(pc.equal(column, pseudonym)).as_py():
+            return True
+    if decisions and (snapshot.manifest or {}).get("filters", {}).get("settled"):
+        column = pq.read_table(native / "feedback.parquet", columns=["adjudication"])["adjudication"]
+        if not {*decisions}.isdisjoint(column.drop_null().to_pylist()):
             return True
     if responses and (native / "responses.parquet").is_file():
         ids = pq.read_table(native / "responses.parquet", columns=["id"])["id"].to_numpy()

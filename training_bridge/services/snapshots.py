@@ -21,7 +21,7 @@ from annotation.webhooks.events import emit
 from training_bridge.exports import snapshot as builder
 from training_bridge.exports.filters import Filters
 from training_bridge.models import Run, Snapshot
-from training_bridge.selectors import pseudonyms_of
+from training_bridge.selectors import pseudonyms_of, reviewers_of
 from training_bridge.services import jobs
 from training_bridge.services.erasure import discard, lock, name_successor, was_overtaken
 
@@ -55,11 +55,13 @@ def take_snapshot(
 
 def _check_labelers(campaign: Campaign, filters: Filters) -> None:
     """Raises Invalid for a pseudonym that is nobody's here: a typing error would silently choose somebody else or nobody."""
+    if not (filters.labelers or filters.labelers_excluded):
+        return
+    known = {*pseudonyms_of(campaign), *(reviewers_of(campaign) if filters.settled else ())}
     fields = {
         name: [_("There is no labeler %(name)s in this campaign.") % {"name": unknown[0]}]
         for name in ("labelers", "labelers_excluded")
-        if (chosen := getattr(filters, name))
-        and (unknown := sorted({*chosen} - pseudonyms_of(campaign).keys()))
+        if (unknown := sorted({*getattr(filters, name)} - known))
     }
     if fields:
         raise Invalid(_("These filters cannot be used."), fields=fields)

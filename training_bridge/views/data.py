@@ -59,7 +59,12 @@ def new_snapshot(request: HttpRequest, slug: str) -> HttpResponse:
     return render(
         request,
         "training_bridge/new_snapshot.html",
-        {"campaign": campaign, "form": form, "labelers": selectors.pseudonyms_of(campaign)},
+        {
+            "campaign": campaign,
+            "form": form,
+            "labelers": selectors.pseudonyms_of(campaign),
+            "reviewers": selectors.reviewers_of(campaign),
+        },
         status=status,
     )
 

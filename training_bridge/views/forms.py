@@ -102,6 +102,14 @@ class SnapshotForm(forms.Form):
         initial=True,
         help_text=_("They never enter a training view."),
     )
+    settled = forms.BooleanField(
+        label=_("Take settled answers in the labelers' place"),
+        required=False,
+        help_text=_(
+            "On items that a reviewer has settled, the reviewer's answers stand instead of what labelers said. A decision "
+            "that the filters above leave out settles nothing."
+        ),
+    )
     test_percent = forms.IntegerField(
         label=_("Prompts held out for testing, %"),
         min_value=1,

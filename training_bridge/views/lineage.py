@@ -8,14 +8,14 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from annotation.assignment.selectors import protocol
+from annotation.adjudication import selectors as adjudication
 from annotation.submissions.selectors import form_data_of, summaries_of
 from annotation.views.assets import bundle_urls
 from annotation.views.contexts import screen_context
 from annotation.views.pages import page
 from training_bridge import selectors
 from training_bridge.exports.rows import rows_from
-from training_bridge.lineage import ancestry, state_of, trace
+from training_bridge.lineage import Trace, ancestry, state_of, trace
 
 ON_A_PAGE = 50
 
@@ -50,16 +50,24 @@ def answer(request: HttpRequest, snapshot_id: Any, event_id: int) -> HttpRespons
     found = selectors.snapshot_for(request.user, snapshot_id)
     selectors.files_of(found)
     traced = trace(found, event_id)
-    questions = protocol(traced.assignment.protocol_id).questions
+    summaries, filled_in = _said(traced)
     context = {
         "snapshot": found,
         "state": state_of(found),
         "trace": traced,
-        "summaries": summaries_of(traced.feedback.submission),
+        "summaries": summaries,
         "assets": bundle_urls(),
-        **screen_context(questions, traced.screen, initial=form_data_of(traced.feedback.submission)),
+        **screen_context(traced.asked.questions, traced.screen, initial=filled_in),
     }
     return render(request, "training_bridge/answer.html", context)
+
+
+def _said(traced: Trace) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """Everything that was said on the screen, in words and as form fields."""
+    if traced.adjudication is not None:
+        return adjudication.summaries_of(traced.adjudication), adjudication.form_data_of(traced.adjudication)
+    assert traced.submission is not None  # one of the two
+    return summaries_of(traced.submission), form_data_of(traced.submission)
 
 
 def _uuid(text: str) -> str:

@@ -7,6 +7,8 @@ import torch
 
 from feedback_types import registry
 from feedback_types.base import Message, ShownResponse
+from tests.training_bridge.exports.test_settled import Settled
+from tests.training_bridge.exports.test_snapshot import snap
 from tests.training_bridge.reward_model import world
 from training_bridge.exports.reader import read_events
 from training_bridge.reward_model.data import build
@@ -127,3 +129,18 @@ def test_types_say_which_answers_count(events, tokenizer):
     left_out = sum(e.type == "comparison" and e.labeler == "a" for e in events)
     assert data.dropped["comparison: not counted by its type"] == left_out > 0
     assert {o.event.labeler for o in data.observations} == {"b", "c"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_settled_answers_are_learned_from_and_overruled_ones_are_not(tmp_path, tokenizer):
+    """By hand: three answers of one mind, Rita's word on two items (one of them a tie), and an answer that stands alone."""
+    made = Settled()
+    plain, settled = (snap(made, tmp_path, settled=which) for which in (False, True))
+    rita = made.name(made.rita)
+    found = []
+    for built in (plain, settled):
+        data = build(read_events(built.path), likelihoods_of(["comparison"]), Encoder(tokenizer))
+        found.append((sorted(len(item) for item in data.items), data.labelers[rita], not data.dropped))
+    assert found == [([1, 2, 3, 3], 0, True), ([1, 1, 1, 3], 2, True)]
+    ranks = {o.event.submission: o.event.payload.ranks for o in data.observations if o.event.labeler == rita}
+    assert sorted(map(tuple, ranks.values())) == [(1, 1), (2, 1)]

@@ -8,12 +8,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from annotation.adjudication.models import Adjudication
 from annotation.errors import NotFound
 from annotation.submissions.models import Feedback
 from training_bridge.exports.reader import read_rows
 from training_bridge.exports.snapshot import faults
 from training_bridge.lineage import Step, ancestry, trace
 from training_bridge.models import Checkpoint
+
+
+def _is_stored(row: dict[str, Any]) -> bool:
+    if "adjudication" in row:
+        return Adjudication.objects.filter(pk=row["adjudication"]).exclude(answers=[]).exists()
+    return Feedback.objects.filter(pk=row["id"]).exists()
 
 
 class Command(BaseCommand):
@@ -71,14 +78,12 @@ class Command(BaseCommand):
             try:
                 traced = trace(snapshot, row["id"])
             except NotFound:
-                if Feedback.objects.filter(
-                    pk=row["id"]
-                ).exists():  # it is there, but not where the order of the file says
+                if _is_stored(row):  # it is there, but not where the order of the file says
                     found["broken"].append({"event": row["id"], "failed": ["The file is not in its order."]})
                 else:
                     found["erased"] += 1
                 continue
-            screens.add(traced.assignment.pk)
+            screens.add(row["submission"])
             if not traced.holds:
                 failed = [check.what for check in traced.checks if not check.holds]
                 found["broken"].append({"event": row["id"], "failed": failed})
