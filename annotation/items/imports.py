@@ -91,7 +91,18 @@ def upload(*, actor: User | None, campaign: Campaign, stream: Readable, file_nam
     home.mkdir(parents=True)
     try:
         size = _keep(stream, home / "file")
-        return register(actor=actor, campaign=campaign, path=_unpacked(home), file_name=file_name, size=size)
+        with transaction.atomic():
+            job = register(
+                actor=actor, campaign=campaign, path=_unpacked(home), file_name=file_name, size=size
+            )
+            record_audit(
+                actor=actor,
+                campaign=campaign,
+                action="import.upload",
+                target=f"import:{job.pk}",
+                after={"file": job.file_name, "format": job.format, "size": size},
+            )
+        return job
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise

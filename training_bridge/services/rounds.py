@@ -92,17 +92,19 @@ def train_reward(*, round_: Round, actor: User | None, config: Mapping[str, Any]
     round_ = _locked(round_)
     if round_.reward_run is not None and not round_.reward_run.is_finished:
         raise Conflict(_("A reward model of this round is being trained already."))
-    round_.snapshot = take_snapshot(campaign=round_.campaign, actor=actor)
+    round_.snapshot = take_snapshot(campaign=round_.campaign, actor=actor, is_own_act=False)
     round_.reward_run = start_run(
         campaign=round_.campaign,
         actor=actor,
         method="reward_model",
         config=config,
         seed=round_.number,
+        is_own_act=False,
         snapshot=round_.snapshot,
         parent=policy_of(round_),
     )
     round_.save(update_fields=["snapshot", "reward_run"])
+    _record(actor, round_, "round.train_reward", round_.reward_run)
     return round_
 
 
@@ -131,13 +133,14 @@ def refresh_policy(
             code="no_reward_model",
         )
     if round_.snapshot is None or round_.snapshot.status == "failed" or not takes_reward:
-        round_.snapshot = take_snapshot(campaign=round_.campaign, actor=actor)
+        round_.snapshot = take_snapshot(campaign=round_.campaign, actor=actor, is_own_act=False)
     round_.refresh_run = start_run(
         campaign=round_.campaign,
         actor=actor,
         method=method,
         config=config,
         seed=round_.number,
+        is_own_act=False,
         snapshot=round_.snapshot,
         parent=policy_of(round_),
         reward_model=reward_model,
@@ -146,6 +149,7 @@ def refresh_policy(
     round_.save(
         update_fields=["snapshot", "refresh_run", "sample_run", "baseline_run", "evaluate_run", "evidence"]
     )
+    _record(actor, round_, "round.refresh_policy", round_.refresh_run)
     return round_
 
 
@@ -298,6 +302,23 @@ def _made(run: Run | None) -> Checkpoint | None:
         run.checkpoints.order_by("-pk").first()
         if run is not None and run.status == Run.Status.SUCCEEDED
         else None
+    )
+
+
+def _record(actor: User | None, round_: Round, action: str, run: Run) -> None:
+    """One button, one row in the history: the snapshot and the run that it led to."""
+    record_audit(
+        actor=actor,
+        campaign=round_.campaign,
+        action=action,
+        target=f"round {round_.number}",
+        after={
+            "snapshot": str(round_.snapshot_id),
+            "run": str(run.pk),
+            "method": run.method,
+            "seed": run.seed,
+            "config": run.config,
+        },
     )
 
 

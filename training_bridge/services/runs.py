@@ -42,10 +42,12 @@ def start_run(
     seed: int = 0,
     priority: int = Run.Priority.NORMAL,
     max_attempts: int = ATTEMPTS,
+    is_own_act: bool = True,
     **inputs: Any,
 ) -> Run:
     """Queue a run; on commit a worker is woken for it.
 
+    Args: is_own_act: False where it is a part of another act, whose row in the history names it.
     `inputs` are those of methods.INPUTS: snapshot, parent, baseline, reward_model, compared_with, prompts_from, endpoint.
     Whether the actor may use an endpoint is for `access.endpoints_for_runs` to say; its key is read when the run begins.
     Raises Invalid naming the setting or input that is wrong, or saying how much data is needed and how much there is.
@@ -73,14 +75,15 @@ def start_run(
         endpoint_model=given.endpoint.model if given.endpoint else "",
         **inputs,
     )
-    asked = endpoints.told(given.endpoint, run.endpoint_model)
-    record_audit(
-        actor=actor,
-        campaign=campaign,
-        action="run.start",
-        target=f"run {run.pk}",
-        after={"method": method, "seed": seed, "config": run.config} | ({"endpoint": asked} if asked else {}),
-    )
+    if is_own_act:
+        asked = endpoints.told(given.endpoint, run.endpoint_model)
+        record_audit(
+            actor=actor,
+            campaign=campaign,
+            action="run.start",
+            target=f"run {run.pk}",
+            after={"method": method, "seed": seed, "config": run.config} | ({"endpoint": asked} if asked else {}),
+        )
     jobs.wake_on_commit(send_run, run)
     return run
 

@@ -30,9 +30,16 @@ log = logging.getLogger(__name__)
 
 @in_transaction
 def take_snapshot(
-    *, campaign: Campaign, actor: User | None, filters: Filters | dict[str, Any] | None = None
+    *,
+    campaign: Campaign,
+    actor: User | None,
+    filters: Filters | dict[str, Any] | None = None,
+    is_own_act: bool = True,
 ) -> Snapshot:
-    """Queue a snapshot of what the campaign's labelers have said until now. Raises Invalid naming the filter."""
+    """Queue a snapshot of what the campaign's labelers have said until now. Raises Invalid naming the filter.
+
+    Args: is_own_act: False where it is a part of another act, whose row in the history names it.
+    """
     chosen = Filters.read(filters).model_copy(
         update={"data_license": campaign.data_license, "legal_basis": campaign.legal_basis}
     )
@@ -42,13 +49,14 @@ def take_snapshot(
             cursor.execute("SELECT clock_timestamp()")
             chosen = chosen.until(cursor.fetchone()[0])
     snapshot = Snapshot.objects.create(campaign=campaign, filters=chosen.dump(), created_by=actor)
-    record_audit(
-        actor=actor,
-        campaign=campaign,
-        action="snapshot.take",
-        target=f"snapshot {snapshot.pk}",
-        after=snapshot.filters,
-    )
+    if is_own_act:
+        record_audit(
+            actor=actor,
+            campaign=campaign,
+            action="snapshot.take",
+            target=f"snapshot {snapshot.pk}",
+            after=snapshot.filters,
+        )
     jobs.wake_on_commit(send_snapshot, snapshot)
     return snapshot
 
