@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
@@ -18,7 +15,7 @@ from annotation.ledger import currencies
 from annotation.ledger.budget import account
 from annotation.ledger.models import LedgerEntry, Payout
 from annotation.people.models import User
-from annotation.rendering.cells import cell
+from annotation.rendering.cells import csv_row
 from annotation.rollups import selectors as rollups
 
 PAID = (LedgerEntry.Kind.PAYOUT.value, LedgerEntry.Kind.UNDO.value)
@@ -150,9 +147,9 @@ def payout_rows(payout: Payout) -> Iterator[bytes]:
     as long as the payout stands and nobody in it was renamed or erased."""
     state = "undone" if payout.is_undone else "paid"  # type: ignore[attr-defined]
     lines = payout.lines.filter(kind=LedgerEntry.Kind.PAYOUT).select_related("labeler").order_by("id")
-    yield b"\xef\xbb\xbf" + _line(COLUMNS)
+    yield b"\xef\xbb\xbf" + csv_row(COLUMNS)
     for line in lines.iterator(chunk_size=1000):
-        yield _line(
+        yield csv_row(
             [
                 payout.pk,
                 line.labeler.username,
@@ -165,12 +162,6 @@ def payout_rows(payout: Payout) -> Iterator[bytes]:
                 state,
             ]
         )
-
-
-def _line(values: Any) -> bytes:
-    out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\r\n").writerow([cell(value)[0] for value in values])
-    return out.getvalue().encode()
 
 
 def _paid(campaign_id: int, labeler_id: int | None = None) -> dict[int, int]:

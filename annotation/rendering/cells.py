@@ -5,7 +5,10 @@ cell("=1+1") == ("'=1+1", False)
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Iterable
 from typing import Any
 
 MOST_CHARACTERS = 32_767  # of a cell in a spreadsheet
@@ -35,3 +38,10 @@ def cell(value: Any) -> tuple[Any, bool]:
         text = "'" + text
     is_long = len(text) > MOST_CHARACTERS
     return (text[: MOST_CHARACTERS - 1] + "…" if is_long else text), is_long
+
+
+def csv_row(values: Iterable[Any]) -> bytes:
+    """A row of a CSV (RFC 4180, UTF-8) of such cells."""
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\r\n").writerow([cell(value)[0] for value in values])
+    return out.getvalue().encode()
