@@ -8,6 +8,7 @@ from annotation.views import (
     adjudication,
     assets,
     audit,
+    bulk_people,
     campaign_new,
     campaigns,
     doors,
@@ -109,6 +110,7 @@ urlpatterns = [
     path("campaigns/<slug:slug>/quality/leaderboard/", quality.leaderboard, name="campaign_leaderboard"),
     path("campaigns/<slug:slug>/quality/compute/", quality.compute, name="campaign_quality_compute"),
     path("campaigns/<slug:slug>/people/", people.people, name="campaign_people"),
+    path("campaigns/<slug:slug>/people/bulk/", bulk_people.invite_many, name="campaign_invite_many"),
     path(
         "campaigns/<slug:slug>/people/invitations/<int:invitation_id>/revoke/",
         people.revoke_invitation,

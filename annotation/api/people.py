@@ -1,4 +1,4 @@
-"""People of a campaign: the invitations that let them in."""
+"""People of a campaign: the invitations that let them in, one or many at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from annotation import access
 from annotation.api import describe, schemas
 from annotation.api.base import ApiView, person
 from annotation.errors import NotFound
-from annotation.people import selectors, services
+from annotation.people import bulk, selectors, services
 from annotation.people.models import Invitation
 from annotation.queries import the_one
 
@@ -49,6 +49,29 @@ class Invitations(ApiView):
         return Response({**_invitation(found), "link": link}, status=201)
 
 
+class ManyInvitations(ApiView):
+    scope = "manage"
+    throttle = "import"
+
+    @extend_schema(
+        operation_id="invitations_create_many",
+        request=schemas.NewInvitations,
+        responses={201: schemas.MadeInvitations},
+        tags=["people"],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Makes an invitation for one use for each person, or none at all. The links are in this answer and nowhere else;
+        a 422 lists what is wrong, row by row."""
+        campaign = access.campaign_for_admin(request.user, slug)
+        data = self.body(request, "days", required=["people"])
+        rows = bulk.rows_of(data.pop("people"))
+        made = bulk.invite_many(actor=person(request), campaign=campaign, people=rows, **data)
+        link = lambda token: request.build_absolute_uri(reverse("join", args=[token]))  # noqa: E731
+        return Response(
+            {"invitations": [{**_invitation(one), "link": link(token)} for one, token in made]}, status=201
+        )
+
+
 class OneInvitation(ApiView):
     scope = "manage"
 
@@ -71,6 +94,9 @@ def _invitation(row: Any) -> dict[str, Any]:
     return {
         "id": row.pk,
         "role": row.role,
+        "note": row.note,
+        "languages": row.languages,
+        "skills": row.skills,
         "state": row.state,
         "uses": row.uses,
         "max_uses": row.max_uses,

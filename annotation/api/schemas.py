@@ -305,9 +305,26 @@ class NewInvitation(s.Serializer):
     days = s.IntegerField(required=False, min_value=1, max_value=366, default=14)
 
 
+class PersonToInvite(s.Serializer):
+    note = s.CharField(max_length=120, help_text="A name or address by which you know them; admins see it.")
+    role = s.ChoiceField(["labeler", "reviewer", "admin", "researcher"], required=False, default="labeler")
+    languages = s.ListField(
+        child=s.CharField(max_length=10), required=False, help_text="Of a labeler, as with the next."
+    )
+    skills = s.ListField(child=s.CharField(max_length=40), required=False)
+
+
+class NewInvitations(s.Serializer):
+    people = s.ListField(child=PersonToInvite(), help_text="1 to 1,000; each note once.")
+    days = s.IntegerField(required=False, min_value=1, max_value=366, default=14)
+
+
 class Invitation(s.Serializer):
     id = s.IntegerField()
     role = s.CharField()
+    note = s.CharField(help_text="Empty, or whom an admin meant it for.")
+    languages = s.ListField(child=s.CharField(), help_text="That the labeler's membership begins with.")
+    skills = s.ListField(child=s.CharField())
     state = s.CharField(help_text="open, used_up, expired or revoked")
     uses = s.IntegerField()
     max_uses = s.IntegerField()
@@ -317,6 +334,10 @@ class Invitation(s.Serializer):
 
 class MadeInvitation(Invitation):
     link = s.URLField(help_text="Shown this once.")
+
+
+class MadeInvitations(s.Serializer):
+    invitations = s.ListField(child=MadeInvitation(), help_text="In the order of the request.")
 
 
 class MakeGold(s.Serializer):

@@ -69,6 +69,9 @@ urlpatterns = [
     path("campaigns/<slug:slug>/items/<int:item_id>/assign/", items.AssignItem.as_view(), name="item-assign"),
     path("campaigns/<slug:slug>/invitations/", people.Invitations.as_view(), name="invitations"),
     path(
+        "campaigns/<slug:slug>/invitations/bulk/", people.ManyInvitations.as_view(), name="invitations-bulk"
+    ),
+    path(
         "campaigns/<slug:slug>/invitations/<int:invitation_id>/",
         people.OneInvitation.as_view(),
         name="invitation",

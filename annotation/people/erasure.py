@@ -43,13 +43,15 @@ from annotation.items.models import Item, Response
 from annotation.people.models import (
     ApiToken,
     AuditEvent,
+    Invitation,
     Membership,
     PersonErasure,
     Role,
     SignInLink,
     User,
 )
-from annotation.people.services import record_audit
+from annotation.people.selectors import accepted_by
+from annotation.people.services import MAX_NOTE, record_audit
 from annotation.qualification.models import Qualification
 from annotation.submissions.models import Feedback
 from annotation.transactions import in_transaction
@@ -88,6 +90,7 @@ def erase_person(*, user: User, actor: User | None, note: bool = True) -> Person
     counts = _erase_answers(user)
     _erase_account(user)
     _scrub_audit(names)
+    _scrub_notes(user, names)
     erasure = PersonErasure.objects.create(user=user, texts=len(responses), requested_by=actor, **counts)
     record_audit(
         actor=actor,
@@ -252,6 +255,15 @@ def _scrub_audit(names: list[str]) -> None:
                 event.target = _without(event.target, name)
             event.before, event.after = _without(event.before, name), _without(event.after, name)
             event.save(update_fields=["target", "before", "after"])
+
+
+def _scrub_notes(user: User, names: list[str]) -> None:
+    """Invitations stay, without what somebody wrote on them to know the person by."""
+    accepted_by(user).update(note="")
+    for name in names:
+        for invitation in Invitation.objects.filter(note__icontains=name):
+            note = re.sub(_whole(name).pattern, "erased", invitation.note, flags=re.IGNORECASE)
+            Invitation.objects.filter(pk=invitation.pk).update(note=note[:MAX_NOTE])
 
 
 def _without(value: Any, name: str) -> Any:

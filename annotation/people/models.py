@@ -87,6 +87,12 @@ class Invitation(models.Model):
 
     campaign = models.ForeignKey("annotation.Campaign", on_delete=models.CASCADE, related_name="invitations")
     role = models.CharField(max_length=12, choices=Role, default=Role.LABELER)
+    note = models.CharField(
+        max_length=120, blank=True, default="", db_default=""
+    )  # whom an admin meant it for
+    # Of a labeler, as in their membership, which gets them from here.
+    languages = ArrayField(models.CharField(max_length=10), default=list, blank=True, db_default=[])
+    skills = ArrayField(models.CharField(max_length=40), default=list, blank=True, db_default=[])
     token_sha256 = models.CharField(max_length=64, unique=True)
     max_uses = models.PositiveIntegerField(default=1)
     uses = models.PositiveIntegerField(default=0)

@@ -72,20 +72,32 @@ def open_invitations(campaign: Campaign) -> QuerySet[Invitation]:
     ).order_by("-id")
 
 
-def invitations(campaign: Campaign) -> QuerySet[Invitation]:
-    """Every invitation with its `state` in a word: open, revoked, used_up or expired; newest first."""
+def invitations(campaign: Campaign, *, note: str = "", before: int | None = None) -> QuerySet[Invitation]:
+    """Every invitation with its `state` in a word: open, revoked, used_up or expired; newest first.
+
+    Args: note: only those with it in their note. before: only those that are older than this one, by its id.
+    """
     state = Case(
         When(revoked_at__isnull=False, then=Value("revoked")),
         When(uses__gte=F("max_uses"), then=Value("used_up")),
         When(expires_at__lte=Now(), then=Value("expired")),
         default=Value("open"),
     )
-    return (
-        Invitation.objects.filter(campaign=campaign)
-        .annotate(state=state)
-        .select_related("created_by")
-        .order_by("-id")
+    found = Invitation.objects.filter(campaign=campaign)
+    if note:
+        found = found.filter(note__icontains=note)
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    return found.annotate(state=state).select_related("created_by").order_by("-id")
+
+
+def accepted_by(user: User) -> QuerySet[Invitation]:
+    """The invitations by which this person came in."""
+    targets = AuditEvent.objects.filter(actor=user, action="invitation.accept").values_list(
+        "target", flat=True
     )
+    numbers = [int(target.removeprefix("invitation:")) for target in targets]
+    return Invitation.objects.filter(pk__in=numbers).select_related("campaign").order_by("id")
 
 
 def audit_trail(campaign: Campaign) -> QuerySet[AuditEvent]:

@@ -31,6 +31,7 @@ MAX_INVITATION_USES = 10_000
 MAX_DAYS = 366
 MAX_TOKENS = 50
 MAX_LANGUAGES = 20
+MAX_NOTE = 120
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")  # BCP 47, as far as it is needed here
 
 
@@ -60,13 +61,13 @@ def invite(
 ) -> tuple[Invitation, str]:
     """An invitation and its token, which is shown this once. Raises Invalid for an unknown role or odd limits."""
     _check_role(role)
-    _check_range("max_uses", max_uses, 1, MAX_INVITATION_USES)
-    _check_range("days", days, 1, MAX_DAYS)
+    check_range("max_uses", max_uses, 1, MAX_INVITATION_USES)
+    check_range("days", days, 1, MAX_DAYS)
     token = secrets.token_urlsafe(32)
     invitation = Invitation.objects.create(
         campaign=campaign,
         role=role,
-        token_sha256=_sha256(token),
+        token_sha256=sha256_of(token),
         max_uses=max_uses,
         expires_at=Now() + dt.timedelta(days=days),
         created_by=actor,
@@ -98,7 +99,7 @@ def revoke_invitation(*, actor: User, invitation: Invitation) -> Invitation:
 
 def find_invitation(*, token: str) -> Invitation:
     """The invitation behind a link, to show before it is accepted. Raises NotFound; Gone when it is of no use."""
-    invitation = Invitation.objects.select_related("campaign").filter(token_sha256=_sha256(token)).first()
+    invitation = Invitation.objects.select_related("campaign").filter(token_sha256=sha256_of(token)).first()
     if invitation is None:
         raise NotFound(_("There is no such invitation; check that the link is complete."))
     if not _usable_invitations().filter(pk=invitation.pk).exists():
@@ -109,7 +110,7 @@ def find_invitation(*, token: str) -> Invitation:
 @in_transaction
 def accept_invitation(*, user: User, token: str) -> Membership:
     """Makes the person a member; whoever is one already uses nothing up. Raises as `find_invitation` does."""
-    invitation = Invitation.objects.select_related("campaign").filter(token_sha256=_sha256(token)).first()
+    invitation = Invitation.objects.select_related("campaign").filter(token_sha256=sha256_of(token)).first()
     if invitation is None:
         raise NotFound(_("There is no such invitation; check that the link is complete."))
     existing = Membership.objects.filter(
@@ -120,8 +121,12 @@ def accept_invitation(*, user: User, token: str) -> Membership:
     # One conditional update: the last place is given to one person, however many click at once.
     if existing is not None or not _usable_invitations().filter(pk=invitation.pk).update(uses=F("uses") + 1):
         raise _invitation_gone()
+    routing = {
+        "languages": invitation.languages,
+        "skills": [skill for skill in invitation.skills if skill in invitation.campaign.skills],
+    }
     membership, _created = Membership.objects.get_or_create(
-        user=user, campaign=invitation.campaign, role=invitation.role
+        user=user, campaign=invitation.campaign, role=invitation.role, defaults=routing
     )
     record_audit(
         actor=user,
@@ -240,26 +245,11 @@ def change_routing(
     if membership.role != Role.LABELER:
         message = _("Only labelers are given items.")
         raise Invalid(message, fields={"role": [message]})
-    bad = [c for c in languages if not isinstance(c, str) or len(c) > 10 or not LANGUAGE.fullmatch(c)]
-    if bad or len(languages) > MAX_LANGUAGES:
-        raise Invalid(
-            _("The languages were not saved."),
-            fields={
-                "languages": [_("Codes such as en, zh-Hant or pt-BR, at most %(n)d.") % {"n": MAX_LANGUAGES}]
-            },
-        )
+    if rule := language_rule(languages):
+        raise Invalid(_("The languages were not saved."), fields={"languages": [rule]})
     known = Campaign.objects.values_list("skills", flat=True).get(pk=membership.campaign_id)
-    if any(skill not in known for skill in skills):
-        raise Invalid(
-            _("The skills were not saved."),
-            fields={
-                "skills": [
-                    _("Choose from: %(skills)s.") % {"skills": ", ".join(known)}
-                    if known
-                    else _("Name the campaign's skills in its settings first.")
-                ]
-            },
-        )
+    if rule := skill_rule(skills, known):
+        raise Invalid(_("The skills were not saved."), fields={"skills": [rule]})
     membership = (
         Membership.objects.select_for_update(of=("self",)).select_related("user").get(pk=membership.pk)
     )
@@ -277,6 +267,23 @@ def change_routing(
             after=after,
         )
     return membership
+
+
+def language_rule(codes: Sequence[Any]) -> str:
+    """What languages must be like, for codes that are not; empty for good ones."""
+    bad = [c for c in codes if not isinstance(c, str) or len(c) > 10 or not LANGUAGE.fullmatch(c)]
+    if not bad and len(codes) <= MAX_LANGUAGES:
+        return ""
+    return _("Codes such as en, zh-Hant or pt-BR, at most %(n)d.") % {"n": MAX_LANGUAGES}
+
+
+def skill_rule(skills: Sequence[Any], known: Sequence[str]) -> str:
+    """Which skills there are in the campaign, for a list with another one in it; empty for a good one."""
+    if all(skill in known for skill in skills):
+        return ""
+    if not known:
+        return _("Name the campaign's skills in its settings first.")
+    return _("Choose from: %(skills)s.") % {"skills": ", ".join(known)}
 
 
 # --- Tokens and sign-in links ----------------------------------------------------------------------------------------
@@ -299,7 +306,7 @@ def issue_token(
             fields={"scopes": [_("Choose from: %(scopes)s.") % {"scopes": ", ".join(ApiToken.Scope.values)}]},
         )
     if days is not None:
-        _check_range("days", days, 1, MAX_DAYS)
+        check_range("days", days, 1, MAX_DAYS)
     if ApiToken.objects.filter(user=user, revoked_at=None).count() >= MAX_TOKENS:
         raise Conflict(
             _("You have %(n)d tokens; revoke one first.") % {"n": MAX_TOKENS}, code="too_many_tokens"
@@ -309,7 +316,7 @@ def issue_token(
         user=user,
         name=name.strip(),
         prefix=text[:12],
-        sha256=_sha256(text),
+        sha256=sha256_of(text),
         scopes=sorted(set(scopes)),
         expires_at=None if days is None else Now() + dt.timedelta(days=days),
     )
@@ -343,7 +350,7 @@ def user_for_token(text: str) -> tuple[User, ApiToken] | None:
         ApiToken.objects.select_related("user")
         .filter(
             Q(expires_at=None) | Q(expires_at__gt=Now()),
-            sha256=_sha256(text),
+            sha256=sha256_of(text),
             revoked_at=None,
             user__is_active=True,
         )
@@ -360,10 +367,10 @@ def user_for_token(text: str) -> tuple[User, ApiToken] | None:
 @in_transaction
 def create_sign_in_link(*, user: User, actor: User | None = None, hours: int = 24) -> str:
     """The path of a link that signs this person in, once. Shown this once; `redeem_sign_in_link` takes the token."""
-    _check_range("hours", hours, 1, 24 * 31)
+    check_range("hours", hours, 1, 24 * 31)
     token = secrets.token_urlsafe(32)
     SignInLink.objects.create(
-        user=user, token_sha256=_sha256(token), expires_at=Now() + dt.timedelta(hours=hours)
+        user=user, token_sha256=sha256_of(token), expires_at=Now() + dt.timedelta(hours=hours)
     )
     record_audit(actor=actor, action="sign_in_link.create", target=f"user:{user.pk}", after={"hours": hours})
     return f"/sign-in/{token}/"
@@ -371,7 +378,7 @@ def create_sign_in_link(*, user: User, actor: User | None = None, hours: int = 2
 
 def redeem_sign_in_link(*, token: str) -> User:
     """Uses a link up and gives its person. Raises Gone when it is unknown, used or expired, or the person is disabled."""
-    digest = _sha256(token)
+    digest = sha256_of(token)
     used = SignInLink.objects.filter(
         token_sha256=digest, used_at=None, expires_at__gt=Now(), user__is_active=True
     ).update(used_at=Now())
@@ -386,7 +393,7 @@ def redeem_sign_in_link(*, token: str) -> User:
 # --- Helpers ---------------------------------------------------------------------------------------------------------
 
 
-def _sha256(text: str) -> str:
+def sha256_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -398,7 +405,7 @@ def _check_role(role: Any) -> None:
         )
 
 
-def _check_range(field: str, value: Any, low: int, high: int) -> None:
+def check_range(field: str, value: Any, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise Invalid(
             _("A number is out of range."),

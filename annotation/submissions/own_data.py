@@ -1,8 +1,8 @@
 """Everything that is stored about one person, for themselves: one JSON document.
 
-{"format": 1, "account": {...}, "memberships": [...], "submissions": [{..., "feedback": [...]}], "drafts": [...],
- "generations": [...], "skips": [...], "reports": [...], "ledger": [...],
- "consents": [...], "erasures": [...], "tokens": [...]}
+{"format": 1, "account": {...}, "memberships": [...], "invitations": [...],
+ "submissions": [{..., "feedback": [...]}], "drafts": [...], "generations": [...], "skips": [...], "reports": [...],
+ "ledger": [...], "consents": [...], "erasures": [...], "tokens": [...]}
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from annotation.generation.models import Generation
 from annotation.ledger import currencies
 from annotation.ledger.models import LedgerEntry
 from annotation.people.models import ApiToken, Membership, User
+from annotation.people.selectors import accepted_by
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import with_feedback
 
@@ -39,10 +40,16 @@ def own_data(user: User) -> bytes:
             {
                 "campaign": m.campaign.slug,
                 "role": m.role,
+                "languages": m.languages,
+                "skills": m.skills,
                 "since": m.created_at,
                 "suspended_at": m.suspended_at,
             }
             for m in Membership.objects.filter(user=user).select_related("campaign").order_by("id")
+        ],
+        "invitations": [
+            {"campaign": i.campaign.slug, "role": i.role, "note": i.note, "made_at": i.created_at}
+            for i in accepted_by(user)
         ],
         "submissions": [_submission(s) for s in _submissions(user)],
         "drafts": [

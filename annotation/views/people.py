@@ -22,7 +22,7 @@ from annotation.errors import Invalid, NotFound
 from annotation.people import selectors, services
 from annotation.people.models import ApiToken, Invitation, Membership, Role
 from annotation.views.campaigns import tab_context
-from annotation.views.pages import page, person
+from annotation.views.pages import page, person, whole
 
 INVITATIONS_SHOWN = 50
 INVITATION_STATES = {  # in words, and how it looks
@@ -91,18 +91,12 @@ def people(request: HttpRequest, slug: str) -> HttpResponse:
         _invitation, token = services.invite(actor=person(request), campaign=campaign, **form.cleaned_data)
         link = request.build_absolute_uri(reverse("join", args=[token]))
         form = InviteForm()
-    context = (
-        tab_context(request, campaign, "people")
-        | {
-            "form": form,
-            "link": link,
-            **_groups(request, campaign),
-            "invitations": [
-                (invitation, *INVITATION_STATES[invitation.state])  # type: ignore[attr-defined]
-                for invitation in selectors.invitations(campaign)[:INVITATIONS_SHOWN]
-            ],
-        }
-    )
+    context = tab_context(request, campaign, "people") | {
+        "form": form,
+        "link": link,
+        **_groups(request, campaign),
+        **_invitations(request, campaign),
+    }
     return render(request, "campaigns/people.html", context, status=422 if form.errors else 200)
 
 
@@ -202,3 +196,17 @@ def _groups(request: HttpRequest, campaign: Any) -> dict[str, Any]:
         )
     is_part = bool(asked["name"] or asked["after"] or len(roles) == 1)
     return {"groups": groups, "name": asked["name"], "is_part": is_part}
+
+
+def _invitations(request: HttpRequest, campaign: Any) -> dict[str, Any]:
+    """A page of the campaign's invitations, newest first: all, or those with a word in their note."""
+    word = request.GET.get("invited", "")[: services.MAX_NOTE].replace("\x00", "")
+    before = whole(request.GET.get("older"))
+    found = list(selectors.invitations(campaign, note=word, before=before)[: INVITATIONS_SHOWN + 1])
+    shown = found[:INVITATIONS_SHOWN]
+    return {
+        "invitations": [(one, *INVITATION_STATES[one.state]) for one in shown],  # type: ignore[attr-defined]
+        "invited": word,
+        "older": shown[-1].pk if len(found) > len(shown) else None,
+        "is_part_of_invitations": bool(word or before),
+    }

@@ -153,6 +153,7 @@ ACTS: dict[str, Act] = {
     "campaign_payouts": Act("payout.make", payout, owed),
     "campaign_payout_undo": Act("payout.undo"),
     "campaign_people": Act("invitation.create", lambda w: {"role": "labeler", "max_uses": "1", "days": "7"}),
+    "campaign_invite_many": Act("invitation.import", lambda w: {"people": "anna\nben", "days": "7"}),
     "campaign_invitation_revoke": Act("invitation.revoke"),
     "campaign_membership": Act("role.grant"),
     "campaign_routing": Act("labeler.route", lambda w: {"languages": "en"}),

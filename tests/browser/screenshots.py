@@ -51,6 +51,7 @@ PAGES = (
     Page("admin", "campaign_reliability", ("campaign",)),
     Page("admin", "campaign_leaderboard", ("campaign",)),
     Page("admin", "campaign_people", ("campaign",)),
+    Page("admin", "campaign_invite_many", ("campaign",)),
     Page("admin", "campaign_money", ("campaign",)),
     Page("admin", "campaign_routing", ("campaign", "labeler_membership")),
     Page("admin", "campaign_questions", ("campaign",)),

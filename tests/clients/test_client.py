@@ -110,6 +110,21 @@ def test_a_wrong_row_is_named_in_the_callers_counting(adam, cast):
     assert campaign.import_items(wrong, import_id="june", chunk_rows=10).items == 5
 
 
+def test_a_list_of_people_becomes_links(adam, cast):
+    campaign = adam.campaign(make_campaign(cast, items=0).slug)
+    made = campaign.invite_many(
+        [{"note": "anna", "languages": ["en"]}, {"note": "ben", "role": "reviewer"}], days=3
+    )
+    assert [(one["note"], one["role"], "/join/" in one["link"]) for one in made] == [
+        ("anna", "labeler", True),
+        ("ben", "reviewer", True),
+    ]
+    assert [one["note"] for one in campaign.invitations()] == ["anna", "ben"]
+    with pytest.raises(Invalid) as refused:
+        campaign.invite_many([{"note": "zoe"}, {"note": "zoe"}])
+    assert refused.value.extra["errors"][0]["line"] == 2
+
+
 def test_an_answer_is_stored_once_however_often_it_is_sent(cast, proxy):
     campaign = make_campaign(cast, items=2, overlap=1)
     lena = Client(proxy.url, token_of(cast.lena)).campaign(campaign.slug)

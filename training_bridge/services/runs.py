@@ -82,7 +82,8 @@ def start_run(
             campaign=campaign,
             action="run.start",
             target=f"run {run.pk}",
-            after={"method": method, "seed": seed, "config": run.config} | ({"endpoint": asked} if asked else {}),
+            after={"method": method, "seed": seed, "config": run.config}
+            | ({"endpoint": asked} if asked else {}),
         )
     jobs.wake_on_commit(send_run, run)
     return run

@@ -95,7 +95,7 @@ def push_snapshot(request: HttpRequest, snapshot_id: Any) -> HttpResponse:
     form = PushForm(request.POST)
     if form.is_valid():
         try:
-            services.start_push(snapshot=found, actor=_user(request), **form.cleaned_data)
+            services.start_push(snapshot=found, actor=person(request), **form.cleaned_data)
         except (Invalid, Conflict) as refused:
             show_refusal(form, refused)
         else:

@@ -57,7 +57,7 @@ class Table(StreamSource):
             if number <= after or not cells:
                 continue
             if len(cells) != len(names):
-                yield Row(number, None, _wrong_width(len(cells), len(names)))
+                yield Row(number, None, wrong_width(len(cells), len(names)))
             else:
                 yield Row(number, dict(zip(names, cells, strict=True)))
 
@@ -82,7 +82,7 @@ class Table(StreamSource):
             ) from error
 
 
-def _wrong_width(n: int, wanted: int) -> RowError:
+def wrong_width(n: int, wanted: int) -> RowError:
     return RowError(
         "",
         _("%(n)d cells, the header has %(wanted)d") % {"n": n, "wanted": wanted},

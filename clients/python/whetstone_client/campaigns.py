@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,15 @@ class Campaign:
     def invite(self, role: str = "labeler", *, max_uses: int = 1, days: int = 14) -> str:
         """A link that makes whoever opens it a member."""
         return str(self._post("invitations/", {"role": role, "max_uses": max_uses, "days": days})["link"])
+
+    def invite_many(self, people: Iterable[Mapping[str, Any]], *, days: int = 14) -> list[Json]:
+        """An invitation for one use for each person, in their order: all of them, or none. `link` is shown this once.
+
+        Args: people: {"note": "anna@example.org"}, up to 1,000, each note once; with "role" (labeler unless it says
+            otherwise) and, for labelers, lists of "languages" and "skills".
+        """
+        said = self._post("invitations/bulk/", {"people": [dict(one) for one in people], "days": days})
+        return list(said["invitations"])
 
     def invitations(self) -> Iterator[Json]:
         return self.transport.pages(f"{self._path}invitations/")

@@ -142,6 +142,7 @@ EXPECTED = {
     ("item-assign", "post"): (admins(201), lambda world: {"labeler": world.free_labeler()}),
     ("invitations", "get"): (admins(200), None),
     ("invitations", "post"): (admins(201), lambda world: {"role": "labeler", "max_uses": 3, "days": 7}),
+    ("invitations-bulk", "post"): (admins(201), lambda world: {"people": [{"note": "anna"}], "days": 7}),
     ("invitation", "delete"): (admins(204), None),
     ("item-gold", "post"): (
         {**admins(200), "reviewer": 200},
@@ -352,6 +353,7 @@ class World:
             "labeler": "labelers/lena/",
             "item-assign": f"items/{self.lease.item_id}/assign/",
             "quality": "quality/leaderboard/",
+            "invitations-bulk": "invitations/bulk/",
             "invitation": f"invitations/{self.invitation.pk}/",
             "item": f"items/{self.answered.item_id}/",
             "adjudications": f"items/{self.answered.item_id}/adjudications/",

@@ -156,6 +156,7 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "campaign_leaderboard": (overseers(200), None, {}),
     "campaign_quality_compute": (None, overseers(302), {"statistic": "leaderboard"}),
     "campaign_people": (admins(200), admins(200), {"role": "labeler", "max_uses": "1", "days": "7"}),
+    "campaign_invite_many": (admins(200), admins(200), {"people": "anna", "days": "7"}),
     "campaign_invitation_revoke": (None, admins(302), {}),
     "campaign_membership": (None, admins(302), {}),
     "campaign_routing": (admins(200), admins(302), {"languages": "en"}),
