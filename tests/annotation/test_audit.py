@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
@@ -35,10 +36,11 @@ from tests.annotation.views.test_conflicts import fields_of, questions
 from tests.annotation.views.test_pages_access import EXPECTED, SNAPSHOT, World, routes
 from tests.cast import make_campaign, make_cast
 from training_bridge import api as research
-from training_bridge.models import Run
+from training_bridge.models import Run, Snapshot
 
 pytestmark = pytest.mark.django_db
 
+PUSH = {"repository": "otters/feedback", "token": "hf_secret"}
 UNSAFE = ("post", "put", "patch", "delete")
 
 
@@ -117,6 +119,17 @@ def paused(world: Any) -> None:
     pause_campaign(actor=world.people["admin"], campaign=world.campaign)
 
 
+def complete(world: World) -> None:
+    """The snapshot lies on the disk, as far as a push looks before a worker takes it."""
+    sha256 = "c" * 64
+    Snapshot.objects.filter(pk=world.values["snapshot_id"]).update(
+        status=Snapshot.Status.COMPLETE, sha256=sha256, manifest={}, completed_at=timezone.now()
+    )
+    directory = settings.SNAPSHOT_DIR / sha256
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "manifest.json").write_text("{}")
+
+
 def cancelled(world: World) -> None:
     Run.objects.filter(pk=world.values["run_id"]).update(status=Run.Status.CANCELLED)
 
@@ -174,6 +187,7 @@ ACTS: dict[str, Act] = {
     "campaign_webhook_remove": Act("webhook.remove"),
     "campaign_webhook_again": Act("webhook.send_again"),
     "new_snapshot": Act("snapshot.take", lambda w: SNAPSHOT),
+    "push_snapshot": Act("snapshot.push", lambda w: PUSH | {"private": "yes"}, complete),
     "new_run": Act("run.start", run_form),
     "cancel_run": Act("run.cancel"),
     "resume_run": Act("run.resume", before=cancelled),
@@ -237,6 +251,7 @@ API_ACTS: dict[tuple[str, str], Act] = dict([
     act_of("import", "delete", "import.cancel"),
     act_of("import-start", "post", "import.start"),
     act_of("invitations", "post", "invitation.create"),
+    act_of("invitations-bulk", "post", "invitation.import"),
     act_of("invitation", "delete", "invitation.revoke"),
     act_of("labeler", "patch", "labeler.route"),
     act_of("endpoints", "post", "endpoint.create"),
@@ -258,6 +273,7 @@ API_ACTS: dict[tuple[str, str], Act] = dict([
 ])  # fmt: skip
 RESEARCH_ACTS: dict[tuple[str, str], Act] = {
     ("api-snapshots", "post"): Act("snapshot.take"),
+    ("api-snapshot-pushes", "post"): Act("snapshot.push", lambda w: PUSH, complete),
     ("api-runs", "post"): Act("run.start", lambda w: {
         "method": "score", "reward_model": w.values["checkpoint_id"],
         "config": {"texts": [{"messages": [{"role": "user", "content": "Why?"}], "text": "Because."}]},

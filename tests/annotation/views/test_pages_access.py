@@ -196,6 +196,8 @@ EXPECTED: dict[str, tuple[Expected | None, Expected | None, dict[str, Any]]] = {
     "data": (signed_in(200), None, {}),
     "snapshot": (research_object(200), None, {}),
     "snapshot_live": (research_object(200), None, {}),
+    "push_snapshot": (None, research_object(422), {"repository": ""}),
+    "push_live": (research_object(404), None, {}),  # nobody has put it anywhere
     "snapshot_download": (research_object(409), None, {}),  # it is still queued; test_pages.py downloads one
     "snapshot_exchange": (research_object(409), None, {}),
     "snapshot_answers": (research_object(409), None, {}),
