@@ -483,6 +483,11 @@ class FeedbackType(ABC):
         """Rules that need the screen or the settings; the same for page and API. Raises InvalidPayload."""
         return None
 
+    def renumbered(self, payload: Any, ids: Mapping[int, int]) -> Any:
+        """The same answer where the responses have other ids (old -> new, in the same order): an expected answer in a file
+        calls them 1, 2, …. For types whose payload names responses; a target is not part of the payload."""
+        return payload
+
     def preview(self, asked: Mapping[str, str], screen: Screen, settings: Any) -> dict[str, Any]:
         """What the widget asks while an answer is in the making: form fields (unprefixed) to JSON, and nothing is stored.
 

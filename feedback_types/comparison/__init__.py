@@ -88,6 +88,9 @@ class Comparison(FeedbackType):
     ) -> None:
         form.validate(payload, screen, settings)
 
+    def renumbered(self, payload: ComparisonPayload, ids: Mapping[int, int]) -> ComparisonPayload:
+        return payload.model_copy(update={"items": tuple(ids[i] for i in payload.items)})
+
     def summary(self, payload: ComparisonPayload, screen: Screen, settings: ComparisonSettings) -> str:
         if payload.both_bad:
             return offer.none_label(len(payload.items))

@@ -98,6 +98,9 @@ class Demonstration(FeedbackType):
     ) -> None:
         form.validate(payload, screen, settings)
 
+    def renumbered(self, payload: DemonstrationPayload, ids: Mapping[int, int]) -> DemonstrationPayload:
+        return payload.model_copy(update={"source": None if payload.source is None else ids[payload.source]})
+
     def preview(
         self, asked: Mapping[str, str], screen: Screen, settings: DemonstrationSettings
     ) -> dict[str, Any]:

@@ -73,6 +73,14 @@ class FeatureTrace(FeedbackType):
     ) -> None:
         form.validate(payload, screen, settings)
 
+    def renumbered(self, payload: TracePayload, ids: Mapping[int, int]) -> TracePayload:
+        rewrite = payload.rewrite and payload.rewrite.model_copy(
+            update={"source": ids[payload.rewrite.source]}
+        )
+        return payload.model_copy(
+            update={"ordered_ids": tuple(ids[i] for i in payload.ordered_ids), "rewrite": rewrite}
+        )
+
     def summary(self, payload: TracePayload, screen: Screen, settings: TraceSettings) -> str:
         if payload.rewrite is None:
             order = " > ".join(screen.letter(i) for i in reversed(payload.ordered_ids))

@@ -86,6 +86,9 @@ class ProxyReward(FeedbackType):
     ) -> None:
         form.validate(payload, screen, settings)
 
+    def renumbered(self, payload: ProxyPayload, ids: Mapping[int, int]) -> ProxyPayload:
+        return payload.model_copy(update={"pool": tuple(ids[i] for i in payload.pool)})
+
     def preview(self, asked: Mapping[str, str], screen: Screen, settings: ProxySettings) -> dict[str, Any]:
         """`program` -> what it gives to each response, and the ranks; or `problem`, what is wrong with it so far.
 

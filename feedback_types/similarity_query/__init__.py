@@ -65,6 +65,15 @@ class SimilarityQuery(FeedbackType):
     ) -> None:
         form.validate(payload, screen, settings)
 
+    def renumbered(self, payload: SimilarityPayload, ids: Mapping[int, int]) -> SimilarityPayload:
+        return payload.model_copy(
+            update={
+                "items": tuple(ids[i] for i in payload.items),
+                "pair": tuple(sorted(ids[i] for i in payload.pair)),
+                "reference": None if payload.reference is None else ids[payload.reference],
+            }
+        )
+
     def summary(self, payload: SimilarityPayload, screen: Screen, settings: SimilaritySettings) -> str:
         one, other = sorted(screen.letter(item) for item in payload.pair)
         words = _("%(one)s and %(other)s are alike; %(odd)s is the odd one out")

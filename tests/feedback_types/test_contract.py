@@ -220,6 +220,28 @@ def test_a_field_sent_twice_is_refused(feedback_type: FeedbackType, example: Exa
 
 
 @of_valid
+def test_an_answer_holds_where_the_responses_have_other_ids(
+    feedback_type: FeedbackType, example: Example
+) -> None:
+    ids = {r.id: 1000 + 7 * r.id for r in example.screen.responses}
+    screen = replace(
+        example.screen, responses=tuple(ShownResponse(ids[r.id], r.text) for r in example.screen.responses)
+    )
+    target = None if example.target is None else ids[example.target]
+    payload = read(feedback_type, example)
+    there = feedback_type.renumbered(payload, ids)
+    settings = feedback_type.settings(example.settings)
+    feedback_type.validate(feedback_type.load(there.dump()), screen, settings, target)
+    assert feedback_type.summary(there, screen, settings) == feedback_type.summary(
+        payload, example.screen, settings
+    )
+    assert feedback_type.renumbered(there, {new: old for old, new in ids.items()}) == payload
+    if there != payload:  # a response that is not on the screen is never named
+        with pytest.raises(InvalidPayload):
+            feedback_type.validate(there, example.screen, settings, example.target)
+
+
+@of_valid
 def test_an_empty_form_is_no_answer(feedback_type: FeedbackType, example: Example) -> None:
     optional, required = (question_of(feedback_type, example, required) for required in (False, True))
     assert protocol.read_form([optional], example.screen, QueryDict()) == []
