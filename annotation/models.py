@@ -1,6 +1,6 @@
 """All tables of the annotation app; each lives in the package of its noun."""
 
-from annotation.adjudication.models import Adjudication, AnswerError, Disagreement, Recount
+from annotation.adjudication.models import Adjudication, AnswerError, Disagreement, ErrorTally, Recount
 from annotation.assignment.models import (
     Assignment,
     Flag,
@@ -15,7 +15,7 @@ from annotation.campaigns.models import Campaign, Guidelines, GuidelinesAcknowle
 from annotation.consents.models import ConsentAct, ConsentText, Erasure
 from annotation.endpoints.models import Endpoint
 from annotation.generation.models import Candidates, Generation, Live
-from annotation.gold.models import GoldScore
+from annotation.gold.models import GoldScore, GoldTally
 from annotation.items.models import Import, Item, ItemResponse, Prompt, Response, StagedRow
 from annotation.ledger.models import LedgerEntry, Payout
 from annotation.people.models import (
@@ -56,10 +56,12 @@ __all__ = [
     "Disagreement",
     "Endpoint",
     "Erasure",
+    "ErrorTally",
     "Feedback",
     "Flag",
     "Generation",
     "GoldScore",
+    "GoldTally",
     "Guidelines",
     "GuidelinesAcknowledged",
     "Import",

@@ -131,3 +131,23 @@ class AnswerError(models.Model):
         indexes = [
             models.Index(fields=["campaign_id", "labeler_id", "category"], name="answer_error_by_labeler")
         ]
+
+
+class ErrorTally(models.Model):
+    """How many answers of a labeler were overruled for one kind of error, by decisions that hold; "" is all kinds together.
+    `tallies.py` keeps it."""
+
+    pk = models.CompositePrimaryKey("campaign_id", "labeler_id", "category")
+    campaign_id = models.BigIntegerField()
+    labeler_id = models.BigIntegerField()
+    category = models.CharField(max_length=60, blank=True)
+    n = models.IntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["campaign_id", "-n", "labeler_id"],
+                name="error_tally_most",
+                condition=models.Q(category="", n__gt=0),
+            )
+        ]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-from annotation.adjudication.models import DEFAULT_CATEGORIES, Adjudication, AnswerError, Disagreement
+from annotation.adjudication.models import DEFAULT_CATEGORIES, Adjudication, Disagreement, ErrorTally
 from annotation.assignment.models import Assignment
 from annotation.assignment.selectors import order_for, protocol
 from annotation.campaigns.models import Campaign
@@ -218,15 +218,22 @@ def category_in_words(campaign: Campaign, category: str) -> str:
     return categories_of(campaign).get(category) or str(DEFAULT_CATEGORIES.get(category, category))
 
 
-def errors_by_labeler(campaign: Campaign) -> list[ErrorCounts]:
-    """What reviewers found wrong, by labeler and category, of adjudications that still hold; most overruled first."""
-    rows = _errors(campaign).values_list("labeler_id", "category").annotate(n=Count("pk"))
+def errors_by_labeler(
+    campaign: Campaign, *, after: tuple[float, int] | None = None, size: int = 100
+) -> list[ErrorCounts]:
+    """What reviewers found wrong, by labeler and category, of adjudications that still hold: a page of labelers, most
+    overruled first, continued after (how often, labeler id)."""
+    rows = ErrorTally.objects.filter(campaign_id=campaign.pk, category="", n__gt=0)
+    if after is not None:
+        n, labeler_id = int(after[0]), after[1]
+        rows = rows.filter(Q(n__lt=n) | Q(n=n, labeler_id__gt=labeler_id), n__lte=n)
+    overruled = dict(rows.order_by("-n", "labeler_id").values_list("labeler_id", "n")[:size])
     counts: dict[int, dict[str, int]] = defaultdict(dict)
-    for labeler_id, category, n in rows:
+    kinds = _errors(campaign).filter(labeler_id__in=overruled).values_list("labeler_id", "category", "n")
+    for labeler_id, category, n in kinds:
         counts[labeler_id][category] = n
-    people = User.objects.in_bulk(list(counts))
-    found = [ErrorCounts(people[pk], sum(of.values()), of) for pk, of in counts.items()]
-    return sorted(found, key=lambda e: (-e.overruled, e.labeler.username))
+    people = User.objects.in_bulk(list(overruled))
+    return [ErrorCounts(people[pk], n, counts[pk]) for pk, n in overruled.items()]
 
 
 def errors_of(labeler: User, campaign: Campaign) -> dict[str, int]:
@@ -234,8 +241,9 @@ def errors_of(labeler: User, campaign: Campaign) -> dict[str, int]:
     if not campaign.shows_errors:
         return {}
     rows = _errors(campaign).filter(labeler_id=labeler.pk)
-    return dict(rows.values_list("category").annotate(n=Count("pk")).order_by("-n", "category"))
+    return dict(rows.order_by("-n", "category").values_list("category", "n"))
 
 
-def _errors(campaign: Campaign) -> QuerySet[AnswerError]:
-    return AnswerError.objects.filter(campaign_id=campaign.pk, adjudication__superseded_by=None)
+def _errors(campaign: Campaign) -> QuerySet[ErrorTally]:
+    """Each kind by itself."""
+    return ErrorTally.objects.filter(campaign_id=campaign.pk, n__gt=0).exclude(category="")

@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from annotation.adjudication import tallies
 from annotation.adjudication.models import Adjudication, AnswerError, Disagreement
 from annotation.adjudication.selectors import (
     Apart,
@@ -124,6 +125,7 @@ def adjudicate(
         )
         for submission, category in wrong
     )
+    tallies.follow(made)
     if not row.is_settled:
         Disagreement.objects.filter(pk=item.pk).update(is_settled=True)
     record_audit(

@@ -16,6 +16,7 @@ from annotation.assignment.services import change_overlap, want_order
 from annotation.campaigns.models import Campaign, DataLicense, Guidelines, LegalBasis, Protocol
 from annotation.campaigns.retired import retired
 from annotation.errors import Conflict, Invalid, Stale
+from annotation.gold import tallies
 from annotation.inputs import is_text
 from annotation.items.models import Item, Purpose
 from annotation.ledger.budget import account
@@ -335,6 +336,8 @@ def _change(
     campaign.save(update_fields=[*changed, "version"])
     if {"strategy", "control_share"} & changed.keys():
         want_order(campaign=campaign)
+    if "gold_window" in changed:
+        tallies.keep(campaign_id=campaign.pk)
     only_guidelines = set(changed) == {"guidelines"}
     record_audit(
         actor=actor,

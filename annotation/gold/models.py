@@ -32,3 +32,21 @@ class GoldScore(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["campaign", "labeler", "-id"], name="gold_score_by_labeler")]
+
+
+class GoldTally(models.Model):
+    """How one labeler does on the gold items of a campaign: all their answers in the latest revision, and the latest of
+    these that the floors look at (`Campaign.gold_window`). `tallies.py` keeps it."""
+
+    pk = models.CompositePrimaryKey("campaign_id", "labeler_id")
+    campaign_id = models.BigIntegerField()
+    labeler_id = models.BigIntegerField()
+    answers = models.IntegerField()
+    mean = models.FloatField()
+    latest_answers = models.IntegerField()
+    latest_mean = models.FloatField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["campaign_id", "latest_mean", "labeler_id"], name="gold_tally_lowest")
+        ]

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from annotation.campaigns.models import Campaign
-from annotation.people.models import Membership, User
+from annotation.gold.models import GoldTally
+from annotation.gold.tallies import ANSWERS
+from annotation.people.models import Membership, Role, User
 from annotation.quality.selectors import consensus
 
 
@@ -32,17 +35,6 @@ class GoldReport:
     is_warned: bool
 
 
-# One row for each answer in its latest revision, newest first.
-ANSWERS = """
-SELECT g.labeler_id, avg(g.score) AS score, min(g.created_at) AS at,
-       row_number() OVER (PARTITION BY g.labeler_id ORDER BY max(g.id) DESC) AS place
-FROM annotation_goldscore g
-WHERE g.campaign_id = %(campaign)s AND (%(labeler)s::bigint IS NULL OR g.labeler_id = %(labeler)s)
-  AND NOT EXISTS (SELECT 1 FROM annotation_submission n WHERE n.supersedes_id = g.submission_id)
-GROUP BY g.labeler_id, g.submission_id
-"""
-
-
 def standing(campaign: Campaign, membership: Membership) -> Standing:
     """Of the gold answers since a pause was last lifted, the latest `gold_window`."""
     rows = _rows(
@@ -60,32 +52,33 @@ def standing(campaign: Campaign, membership: Membership) -> Standing:
     return Standing(rows[0][0], rows[0][1])
 
 
-def gold_reports(campaign: Campaign) -> list[GoldReport]:
-    """Labelers with gold answers, those who need a word first."""
-    rows = _rows(
-        f"""
-        SELECT labeler_id, count(*), avg(score), count(*) FILTER (WHERE place <= %(window)s),
-               avg(score) FILTER (WHERE place <= %(window)s)
-        FROM ({ANSWERS}) a GROUP BY labeler_id
-        """,
-        {"campaign": campaign.pk, "labeler": None, "window": campaign.gold_window},
-    )
-    people = User.objects.in_bulk([row[0] for row in rows])
-    members = {m.user_id: m for m in Membership.objects.filter(campaign=campaign, role="labeler")}
-    found = []
-    for labeler_id, answers, mean, latest, latest_mean in rows:
-        member = members.get(labeler_id)
-        found.append(
-            GoldReport(
-                people[labeler_id],
-                answers,
-                mean,
-                Standing(latest, latest_mean),
-                is_paused=bool(member and member.suspended_at and member.paused_by),
-                is_warned=bool(member and member.gold_warned_at),
-            )
+def gold_reports(
+    campaign: Campaign, *, after: tuple[float, int] | None = None, size: int = 100
+) -> list[GoldReport]:
+    """A page of labelers with gold answers, those who need a word first; continued after (mean of latest, labeler id)."""
+    rows = GoldTally.objects.filter(campaign_id=campaign.pk)
+    if after is not None:
+        mean, labeler_id = after
+        rows = rows.filter(
+            Q(latest_mean__gt=mean) | Q(latest_mean=mean, labeler_id__gt=labeler_id), latest_mean__gte=mean
         )
-    return sorted(found, key=lambda r: (r.latest.mean or 0.0, r.user.username))
+    shown = list(rows.order_by("latest_mean", "labeler_id")[:size])
+    ids = [row.labeler_id for row in shown]
+    people = User.objects.in_bulk(ids)
+    labelers = Membership.objects.filter(campaign=campaign, role=Role.LABELER, user__in=ids)
+    members = {member.user_id: member for member in labelers}
+    return [_report(row, people[row.labeler_id], members.get(row.labeler_id)) for row in shown]
+
+
+def _report(row: GoldTally, user: User, member: Membership | None) -> GoldReport:
+    return GoldReport(
+        user,
+        row.answers,
+        row.mean,
+        Standing(row.latest_answers, row.latest_mean),
+        is_paused=bool(member and member.suspended_at and member.paused_by),
+        is_warned=bool(member and member.gold_warned_at),
+    )
 
 
 def consensus_answers(item: Any) -> list[dict[str, Any]]:

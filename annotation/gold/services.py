@@ -20,6 +20,7 @@ from annotation.assignment.selectors import asked_of
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid
 from annotation.gold import answers as gold_answers
+from annotation.gold import tallies
 from annotation.gold.models import GoldScore
 from annotation.gold.selectors import standing
 from annotation.items.models import Item, Purpose
@@ -99,6 +100,7 @@ def judge(
         )
         for question, kind, score in found
     )
+    tallies.keep(campaign_id=submission.campaign_id, labeler_id=submission.labeler_id)
     campaign = assignment.campaign
     if scores and (campaign.gold_warn > 0 or campaign.gold_pause > 0):
         _hold_to_floors(campaign, submission.labeler_id)

@@ -29,7 +29,7 @@ from django.db.models.functions import Now
 from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
-from annotation.adjudication.models import Adjudication, AnswerError, Recount
+from annotation.adjudication.models import Adjudication, AnswerError, ErrorTally, Recount
 from annotation.assignment import order, queue
 from annotation.assignment.models import Assignment, LabelerCursor
 from annotation.campaigns.models import GuidelinesAcknowledged
@@ -38,7 +38,7 @@ from annotation.consents.services import lock
 from annotation.endpoints.models import Endpoint
 from annotation.errors import Conflict
 from annotation.generation.models import Generation
-from annotation.gold.models import GoldScore
+from annotation.gold.models import GoldScore, GoldTally
 from annotation.items.models import Item, Response
 from annotation.people.models import (
     ApiToken,
@@ -153,6 +153,7 @@ def _erase_answers(user: User) -> dict[str, int]:
     streams.delete()
     drafts = Assignment.objects.filter(labeler=user, draft__isnull=False).count()
     GoldScore.objects.filter(labeler=user).delete()
+    GoldTally.objects.filter(labeler_id=user.pk).delete()
     GuidelinesAcknowledged.objects.filter(labeler=user).delete()
     Qualification.objects.filter(labeler=user).delete()
     answers = Feedback.objects.filter(submission__labeler=user).delete()[0]
@@ -168,6 +169,7 @@ def _erase_decisions(user: User) -> list[int]:
     """Decisions in the person's words stay as empty rows, so that what superseded them still does; items are open again.
     Their ids."""
     AnswerError.objects.filter(submission__labeler=user).delete()
+    ErrorTally.objects.filter(labeler_id=user.pk).delete()
     emptied = Adjudication.objects.filter(Q(chosen__labeler=user) | Q(reviewer=user))
     decisions = list(emptied.values_list("pk", flat=True))
     items = sorted(set(emptied.values_list("item_id", flat=True)))

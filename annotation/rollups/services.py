@@ -25,7 +25,7 @@ class Difference:
 
     table: str
     keys: dict[str, Any]
-    missing: dict[str, int]
+    missing: dict[str, float]
 
 
 @in_transaction

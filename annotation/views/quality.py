@@ -1,7 +1,7 @@
 """Is it worth something: agreement, the labelers, what is believed to be true, and which source is preferred.
 
 GET  /campaigns/<slug>/quality/              agreement on each question, in the course of time, of each two labelers
-GET  /campaigns/<slug>/quality/labelers/     how they answer: sides, lengths, circles, haste
+GET  /campaigns/<slug>/quality/labelers/     how they answer: sides, lengths, circles, haste; gold and errors page by page
 GET  /campaigns/<slug>/quality/reliability/  who is right how often, and which items are undecided
 GET  /campaigns/<slug>/quality/leaderboard/  sources of responses in the order of preference
 POST /campaigns/<slug>/quality/compute/      computes one of them again
@@ -19,7 +19,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from annotation import access
-from annotation.adjudication.selectors import categories_of, category_in_words, errors_by_labeler, queue_of
+from annotation.adjudication.selectors import (
+    ErrorCounts,
+    categories_of,
+    category_in_words,
+    errors_by_labeler,
+    place,
+    queue_of,
+)
 from annotation.campaigns.models import Campaign
 from annotation.gold.selectors import gold_reports
 from annotation.items.selectors import items_of
@@ -80,6 +87,8 @@ def labelers(request: HttpRequest, slug: str) -> HttpResponse:
     context, data = _context(request, campaign, "habits")
     name_of = names_for(request, campaign)
     reported = data.get("labelers", [])[:ROWS]
+    gold = gold_reports(campaign, after=place(request.GET.get("gold", "")), size=ROWS + 1)
+    errors = errors_by_labeler(campaign, after=place(request.GET.get("errors", "")), size=ROWS + 1)
     names = _names(request, campaign, [r["labeler"] for r in reported])
     questions = []
     for question in data.get("questions", []):
@@ -112,9 +121,15 @@ def labelers(request: HttpRequest, slug: str) -> HttpResponse:
                     "report": g,
                     "who": name_of(g.user),
                 }
-                for g in gold_reports(campaign)
+                for g in gold[:ROWS]
             ],
-            **_errors(campaign, name_of),
+            "gold_more": f"{gold[ROWS - 1].latest.mean!r}:{gold[ROWS - 1].user.pk}"
+            if len(gold) > ROWS
+            else "",
+            **_errors(campaign, errors[:ROWS], name_of),
+            "errors_more": f"{errors[ROWS - 1].overruled}:{errors[ROWS - 1].labeler.pk}"
+            if len(errors) > ROWS
+            else "",
             "questions": questions,
             "per_s": round(TOO_FAST * READ_PER_S),
             "per_s_cjk": round(TOO_FAST * READ_PER_S_CJK),
@@ -219,9 +234,11 @@ def _names(request: HttpRequest, campaign: Campaign, ids: Iterable[int]) -> dict
     return {pk: name_of(user) for pk, user in User.objects.in_bulk(list(ids)).items()}
 
 
-def _errors(campaign: Campaign, name_of: Callable[[User], str]) -> dict[str, Any]:
+def _errors(
+    campaign: Campaign, errors: Sequence[ErrorCounts], name_of: Callable[[User], str]
+) -> dict[str, Any]:
     """What reviewers found wrong with whose answers."""
-    errors, offered = errors_by_labeler(campaign), categories_of(campaign)
+    offered = categories_of(campaign)
     found = sorted({c for e in errors for c in e.counts}, key=lambda c: (c not in offered, c))
     return {
         "errors": [
