@@ -66,7 +66,8 @@ class Filters(BaseModel):
         False,
         title="Settled answers in the labelers' place",
         description="On items that a reviewer has settled, the reviewer's answers take the place of what labelers said. A "
-        "decision that the other filters leave out settles nothing; agreement is asked of labelers alone.",
+        "decision that the other filters leave out by its time, round or reviewer settles nothing; agreement is asked of "
+        "labelers alone.",
     )
     test_percent: int = Field(
         20,

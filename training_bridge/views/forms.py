@@ -107,7 +107,7 @@ class SnapshotForm(forms.Form):
         required=False,
         help_text=_(
             "On items that a reviewer has settled, the reviewer's answers stand instead of what labelers said. A decision "
-            "that the filters above leave out settles nothing."
+            "that the filters above leave out by its time or its reviewer settles nothing."
         ),
     )
     test_percent = forms.IntegerField(

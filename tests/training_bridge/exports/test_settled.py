@@ -24,7 +24,9 @@ from tests.cast import PROTOCOL, make_campaign, make_cast, make_labelers, send
 from tests.training_bridge.exports.test_snapshot import lines, snap, tree
 from tests.training_bridge.test_pages import signed_in
 from tests.training_bridge.world import START, World, person
+from training_bridge.exports import compare as comparison
 from training_bridge.exports.cut import ANSWERS_OF_ONE, FIRST_SETTLED_EVENT, settled_screen
+from training_bridge.exports.exchange import EXCHANGES
 from training_bridge.exports.filters import Filters
 from training_bridge.exports.snapshot import build, faults
 from training_bridge.lineage import trace
@@ -126,6 +128,19 @@ def test_a_reviewers_answer_takes_the_place_of_the_labelers(world: Settled, tmp_
     card = (built.path / "README.md").read_text()
     assert "A reviewer has settled 2 of these items" in card and "5 submissions left out" in card
     assert "one reviewer speaks for everybody" in card
+
+
+def test_two_snapshots_tell_what_settling_changed(world: Settled, tmp_path: Path) -> None:
+    """Five answers of labelers are gone, two of Rita's are there, and what stays is the same to the byte."""
+    plain, settled = snap(world, tmp_path), snap(world, tmp_path, settled=True)
+    found = comparison.compare(plain.path, settled.path)
+    assert found["types"]["comparison"] == {"before": 9, "after": 6, "added": 2, "removed": 5, "changed": 0}
+    assert found["filters"] == {
+        "settled": [None, True],
+        "submitted_until": [m.manifest["filters"]["submitted_until"] for m in (plain, settled)],
+    }
+    table = b"".join(EXCHANGES["csv"].rows(settled.path, "all")).decode()
+    assert table.count("\r\n") == 1 + 6 and table.count(world.name(world.rita)) == 2
 
 
 def view(built: Any, name: str) -> list[dict[str, Any]]:
