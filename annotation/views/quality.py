@@ -20,7 +20,6 @@ from django.utils.translation import gettext as _
 
 from annotation import access
 from annotation.adjudication.selectors import (
-    ErrorCounts,
     categories_of,
     category_in_words,
     errors_by_labeler,
@@ -87,8 +86,6 @@ def labelers(request: HttpRequest, slug: str) -> HttpResponse:
     context, data = _context(request, campaign, "habits")
     name_of = names_for(request, campaign)
     reported = data.get("labelers", [])[:ROWS]
-    gold = gold_reports(campaign, after=place(request.GET.get("gold", "")), size=ROWS + 1)
-    errors = errors_by_labeler(campaign, after=place(request.GET.get("errors", "")), size=ROWS + 1)
     names = _names(request, campaign, [r["labeler"] for r in reported])
     questions = []
     for question in data.get("questions", []):
@@ -116,20 +113,8 @@ def labelers(request: HttpRequest, slug: str) -> HttpResponse:
                 r | {"who": names.get(r["labeler"], "–"), "last_at": _time(r["last"])} for r in reported
             ],
             "left_out": len(data.get("labelers", [])) - len(reported),
-            "gold": [
-                {
-                    "report": g,
-                    "who": name_of(g.user),
-                }
-                for g in gold[:ROWS]
-            ],
-            "gold_more": f"{gold[ROWS - 1].latest.mean!r}:{gold[ROWS - 1].user.pk}"
-            if len(gold) > ROWS
-            else "",
-            **_errors(campaign, errors[:ROWS], name_of),
-            "errors_more": f"{errors[ROWS - 1].overruled}:{errors[ROWS - 1].labeler.pk}"
-            if len(errors) > ROWS
-            else "",
+            **_gold(campaign, request.GET.get("gold", ""), name_of),
+            **_errors(campaign, request.GET.get("errors", ""), name_of),
             "questions": questions,
             "per_s": round(TOO_FAST * READ_PER_S),
             "per_s_cjk": round(TOO_FAST * READ_PER_S_CJK),
@@ -234,10 +219,20 @@ def _names(request: HttpRequest, campaign: Campaign, ids: Iterable[int]) -> dict
     return {pk: name_of(user) for pk, user in User.objects.in_bulk(list(ids)).items()}
 
 
-def _errors(
-    campaign: Campaign, errors: Sequence[ErrorCounts], name_of: Callable[[User], str]
-) -> dict[str, Any]:
-    """What reviewers found wrong with whose answers."""
+def _gold(campaign: Campaign, after: str, name_of: Callable[[User], str]) -> dict[str, Any]:
+    """How labelers do on gold items, the lowest first; a page of them."""
+    found = gold_reports(campaign, after=place(after), size=ROWS + 1)
+    last = found[ROWS - 1] if len(found) > ROWS else None
+    return {
+        "gold": [{"report": g, "who": name_of(g.user)} for g in found[:ROWS]],
+        "gold_more": f"{last.latest.mean!r}:{last.user.pk}" if last else "",
+    }
+
+
+def _errors(campaign: Campaign, after: str, name_of: Callable[[User], str]) -> dict[str, Any]:
+    """What reviewers found wrong with whose answers, the most first; a page of labelers."""
+    page = errors_by_labeler(campaign, after=place(after), size=ROWS + 1)
+    errors, last = page[:ROWS], page[ROWS - 1] if len(page) > ROWS else None
     offered = categories_of(campaign)
     found = sorted({c for e in errors for c in e.counts}, key=lambda c: (c not in offered, c))
     return {
@@ -249,6 +244,7 @@ def _errors(
             }
             for e in errors
         ],
+        "errors_more": f"{last.overruled}:{last.labeler.pk}" if last else "",
         "error_names": [
             {"words": category_in_words(campaign, category), "is_gone": category not in offered}
             for category in found
