@@ -260,6 +260,7 @@ class ImportResult(s.Serializer):
     responses = s.IntegerField()
     slots = s.IntegerField()
     duplicate_prompts = s.IntegerField()
+    gold = s.IntegerField(help_text="Set aside with what their rows say is expected.")
     seconds = s.FloatField()
 
 
@@ -267,7 +268,7 @@ class StartImport(s.Serializer):
     mapping = s.DictField(
         required=False,
         help_text="prompt, system, responses (a list) or response_list, id, language, skills, priority, split_group,"
-        " metadata (a list), names_sources; as the upload guessed it by default.",
+        " gold, metadata (a list), names_sources; as the upload guessed it by default.",
     )
     update = s.BooleanField(  # type: ignore[assignment]
         required=False, help_text="Rows whose id is there already replace it."

@@ -17,12 +17,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from annotation.campaigns.models import Campaign
-from annotation.errors import Conflict, Invalid
+from annotation.errors import Invalid
 from annotation.inputs import is_text
 from annotation.items.models import Item, ItemResponse
 from feedback_types import registry
-from feedback_types.base import InvalidPayload, Message, Screen, ShownResponse
+from feedback_types.base import InvalidPayload, Message, Question, Screen, ShownResponse
 from feedback_types.protocol import read_json
 
 MAX_ACCEPTABLE = 10
@@ -105,35 +104,50 @@ def screen_of(item: Item) -> Screen:
     )
 
 
-def read(campaign: Campaign, item: Item, acceptable: Any, explanation: Any) -> dict[str, Any]:
-    """What to store, from what somebody sent. Raises Invalid naming the answer and the field; Conflict without questions.
+def read(questions: Sequence[Question], screen: Screen, acceptable: Any, explanation: Any) -> dict[str, Any]:
+    """What to store, from what somebody sent. Raises Invalid naming the answer and the field.
 
-    Args: acceptable: one list for each way to be right, of {question, target, payload} as the API's answers.
+    Args:
+        questions: all that the campaign asks.
+        acceptable: one list for each way to be right, of {question, target, payload} as the API's answers.
     """
-    if campaign.protocol is None:
-        raise Conflict(_("The campaign asks nothing yet; choose its questions first."), code="no_protocol")
     if not isinstance(acceptable, (list, tuple)) or not 0 < len(acceptable) <= MAX_ACCEPTABLE:
         raise Invalid(
             _("Say what the right answer is."),
             fields={"answers": [_("One to %(n)d lists of answers.") % {"n": MAX_ACCEPTABLE}]},
         )
-    screen = screen_of(item)
-    stored = [_read_one(campaign, screen, n, answers) for n, answers in enumerate(acceptable)]
+    stored = [_read_one(questions, screen, n, answers) for n, answers in enumerate(acceptable)]
     return {"acceptable": stored, "explanation": _text(explanation)}
 
 
-def _read_one(campaign: Campaign, screen: Screen, n: int, answers: Any) -> list[dict[str, Any]]:
-    assert campaign.protocol is not None
+def renumbered(stored: Mapping[str, Any], ids: Sequence[int]) -> dict[str, Any]:
+    """The same, as `read` gives it, of responses that were called 1, 2, … and now have ids of their own."""
+    new = dict(enumerate(ids, start=1))
+    acceptable = [
+        [
+            {
+                **row,
+                "target": None if said.target is None else new[said.target],
+                "payload": registry.get(said.type).renumbered(said.payload, new).dump(),
+            }
+            for row, said in zip(answers, said_of(answers), strict=True)
+        ]
+        for answers in stored["acceptable"]
+    ]
+    return {"acceptable": acceptable, "explanation": stored["explanation"]}
+
+
+def _read_one(questions: Sequence[Question], screen: Screen, n: int, answers: Any) -> list[dict[str, Any]]:
     try:
         if not isinstance(answers, (list, tuple)) or not answers:
             raise InvalidPayload({"answers": [_("Send a list of answers.")]})
         keys = {str(row.get("question")) for row in answers if isinstance(row, Mapping)}
-        questions = [q for q in campaign.protocol.questions if q.key in keys]
-        said = read_json(questions, screen, list(answers))
+        answered = [q for q in questions if q.key in keys]
+        said = read_json(answered, screen, list(answers))
     except InvalidPayload as error:
         fields = {f"answers.{n}.{name.removeprefix('answers.')}": es for name, es in error.errors.items()}
         raise Invalid(_("The expected answer does not fit the questions."), fields=fields) from error
-    types = {q.key: q.type for q in questions}
+    types = {q.key: q.type for q in answered}
     return [
         {
             "question": a.question,

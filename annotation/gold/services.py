@@ -51,9 +51,30 @@ def make_gold(
             _("Choose gold or practice."),
             fields={"purpose": [_("One of: %(names)s.") % {"names": "gold, practice"}]},
         )
-    stored = gold_answers.read(campaign, item, answers, explanation)
-    queue.lock_items([item.pk])
-    now = Item.objects.get(pk=item.pk)
+    if campaign.protocol is None:
+        raise Conflict(_("The campaign asks nothing yet; choose its questions first."), code="no_protocol")
+    screen = gold_answers.screen_of(item)
+    stored = gold_answers.read(campaign.protocol.questions, screen, answers, explanation)
+    before = set_aside(item_id=item.pk, purpose=purpose, stored=stored)
+    record_audit(
+        actor=actor,
+        campaign=campaign,
+        action="item.make_gold",
+        target=f"item:{item.pk}",
+        before={"purpose": before.purpose, "expected": before.gold_answers},
+        after={"purpose": str(purpose), "expected": stored},
+    )
+    return Item.objects.select_related("prompt", "campaign").get(pk=item.pk)
+
+
+def set_aside(*, item_id: int, purpose: str, stored: Mapping[str, Any]) -> Item:
+    """Takes an item out of the work, in the transaction of the act that the caller writes down; what it was before.
+
+    Args: stored: as `answers.read` gives it.
+    Raises Conflict `withdrawn`, or `given` for a practice item that somebody has in hand.
+    """
+    queue.lock_items([item_id])
+    now = Item.objects.get(pk=item_id)
     if now.withdrawn_at or now.held_at:
         raise Conflict(_("The item was taken out of the queue; choose another."), code="withdrawn")
     if (
@@ -64,18 +85,10 @@ def make_gold(
             _("Somebody is answering this item now. Wait until they have sent it, or choose another."),
             code="given",
         )
-    queue.withdraw([item.pk])
-    Item.objects.filter(pk=item.pk).update(purpose=purpose, counted=0, gold_answers=stored)
-    Disagreement.objects.filter(pk=item.pk).update(is_settled=True)  # nobody has to look at it any more
-    record_audit(
-        actor=actor,
-        campaign=campaign,
-        action="item.make_gold",
-        target=f"item:{item.pk}",
-        before={"purpose": now.purpose, "expected": now.gold_answers},
-        after={"purpose": str(purpose), "expected": stored},
-    )
-    return Item.objects.select_related("prompt", "campaign").get(pk=item.pk)
+    queue.withdraw([item_id])
+    Item.objects.filter(pk=item_id).update(purpose=purpose, counted=0, gold_answers=stored)
+    Disagreement.objects.filter(pk=item_id).update(is_settled=True)  # nobody has to look at it any more
+    return now
 
 
 def judge(

@@ -24,7 +24,7 @@ from annotation.items import mapping
 from annotation.items.imports import open_source, parsed_row, wake
 from annotation.items.jsonl import Errors, ParsedItem, RowError
 from annotation.items.models import Import, StagedRow
-from annotation.items.services import arity_of, empty_file, note_import
+from annotation.items.services import arity_of, empty_file, note_import, questions_of
 from annotation.items.staging import Lost, Stage, refuse_if_wrong
 from annotation.locks import Work, held
 
@@ -95,6 +95,7 @@ def _read(job: Import, stage: Stage, told: Told | None) -> None:
     if job.staged == 0:
         stage.discard()
     chosen, limits = mapping.read(job.mapping), arity_of(job.campaign)
+    questions = questions_of(job.campaign)
     errors = Errors(list(job.errors), job.errors_total, job.only_duplicates)
     _reader, source = open_source(job)
     try:
@@ -114,7 +115,7 @@ def _read(job: Import, stage: Stage, told: Told | None) -> None:
             for row in source.rows(after=job.reached):
                 fresh, number = fresh + 1, row.number
                 try:
-                    batch.append(parsed_row(row, chosen, limits, job.campaign.skills))
+                    batch.append(parsed_row(row, chosen, limits, job.campaign.skills, questions))
                 except RowError as error:
                     errors.add(row.number, error.field, error.rule, error.remedy)
                     file.add(row.number, error)

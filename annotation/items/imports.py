@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Pairs
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,12 +33,13 @@ from annotation.items import archive, mapping, readers
 from annotation.items.jsonl import ParsedItem, RowError, parse_row
 from annotation.items.models import Import
 from annotation.items.readers import Reader, Row, Source
-from annotation.items.services import arity_of, empty_file
+from annotation.items.services import arity_of, empty_file, questions_of
 from annotation.items.staging import refuse_if_closed
 from annotation.items.unpacking import CHUNK, Readable
 from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
+from feedback_types.base import Question
 
 MAX_UPLOAD_BYTES = 4 * 1024**3
 MAX_WAITING = 20  # uploads of a campaign that nobody has started
@@ -272,7 +273,7 @@ def read_mapping(given: Any, found: Sample) -> mapping.Mapping:
 def preview(job: Import, chosen: mapping.Mapping) -> Preview:
     """What would come of the first thousand rows: the first items, and what is wrong."""
     _reader, source = open_source(job)
-    limits = arity_of(job.campaign)
+    limits, questions = arity_of(job.campaign), questions_of(job.campaign)
     items: list[ParsedItem] = []
     problems: list[dict[str, Any]] = []
     checked = wrong = 0
@@ -280,7 +281,7 @@ def preview(job: Import, chosen: mapping.Mapping) -> Preview:
         for row in source.rows():
             checked += 1
             try:
-                parsed = parsed_row(row, chosen, limits, job.campaign.skills)
+                parsed = parsed_row(row, chosen, limits, job.campaign.skills, questions)
                 if len(items) < SHOWN_ITEMS:
                     items.append(parsed)
             except RowError as error:
@@ -297,14 +298,18 @@ def preview(job: Import, chosen: mapping.Mapping) -> Preview:
 
 
 def parsed_row(
-    row: Row, chosen: mapping.Mapping, limits: tuple[int, int] | None, skills: Collection[str]
+    row: Row,
+    chosen: mapping.Mapping,
+    limits: tuple[int, int] | None,
+    skills: Collection[str],
+    questions: Sequence[Question],
 ) -> ParsedItem:
     """One item of one row of any format. Raises RowError naming the column."""
     if row.error is not None or row.values is None:
         raise row.error or RowError("", _("not an object"), _("Write {…} for each row."))
     fields = chosen.fields(row.values)
     try:
-        return parse_row(row.number, fields, limits, skills)
+        return parse_row(row.number, fields, limits, skills, questions)
     except RowError as error:
         raise chosen.named(error, row.values) from error
 

@@ -2,11 +2,13 @@
 
     {"id": "q-17", "prompt": "My bike has a flat tyre. What now?",
      "responses": [{"content": "Patch the tube.", "source": "policy-1"}, "Walk."], "metadata": {"topic": "bikes"},
-     "language": "en", "skills": ["cycling"], "priority": 5, "split_group": "bikes"}
+     "language": "en", "skills": ["cycling"], "priority": 5, "split_group": "bikes",
+     "gold": {"answers": [[{"question": "better", "target": null, "payload": {…}}]], "explanation": "It says how."}}
 
 `prompt` is a text or a list of messages that ends with the user; all but `prompt` and `responses` may be missing. Only
 labelers who read `language` and have all of `skills` are given the item; `priority` is for the strategy of that name;
-prompts of one `split_group` are trained on together, or tested on together.
+prompts of one `split_group` are trained on together, or tested on together; with `gold` the item stands aside, and the
+responses are called 1, 2, … in it.
 Nothing is guessed: a key twice, NaN, a number too long for anybody, a NUL character or another encoding is an error that
 names line, field, rule and remedy.
 """
@@ -17,16 +19,19 @@ import hashlib
 import json
 import math
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
 from django.utils.translation import gettext as _
 
-from annotation.errors import TooLarge
+from annotation.errors import Invalid, TooLarge
+from annotation.gold import answers as gold_answers
+from annotation.items.models import Purpose
 from annotation.items.unpacking import MAX_UNPACKED_BYTES, Readable, chunks, unreadable
 from annotation.people.services import LANGUAGE
+from feedback_types.base import Message, Question, Screen, ShownResponse
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 MAX_TEXT = 500_000
@@ -36,7 +41,11 @@ MAX_METADATA_BYTES = 64 * 1024
 MAX_DIGITS = 18
 SHOWN_ERRORS = 100
 ROLES = ("system", "user", "assistant")
-KEYS = frozenset({"id", "prompt", "responses", "metadata", "language", "skills", "priority", "split_group"})
+KEYS = frozenset(
+    {"id", "prompt", "responses", "metadata", "language", "skills", "priority", "split_group", "gold"}
+)
+GOLD_KEYS = frozenset({"answers", "explanation", "purpose"})
+MAX_GOLD_BYTES = 64 * 1024
 MAX_PRIORITY = 1000
 
 
@@ -65,6 +74,9 @@ class ParsedItem(NamedTuple):
     skills: tuple[str, ...] | None = None
     priority: int | None = None
     split_group: str = ""  # none: the prompt's own hash decides
+    gold: bytes | None = (
+        None  # JSON: purpose, and what `gold.answers.read` gives, the responses called 1, 2, …
+    )
 
 
 @dataclass
@@ -186,15 +198,20 @@ def strict_json(text: str) -> Any:
 
 
 def parse_line(
-    number: int, raw: bytes, arity: tuple[int, int] | None, skills: Collection[str] = ()
+    number: int,
+    raw: bytes,
+    arity: tuple[int, int] | None,
+    skills: Collection[str] = (),
+    questions: Sequence[Question] = (),
 ) -> ParsedItem:
     """One item from one line. Raises RowError.
 
     Args:
         arity: fewest and most responses that the campaign's questions take, or None before there are questions.
         skills: the campaign's list, of which an item may ask for some.
+        questions: the campaign's, by which an expected answer is read.
     """
-    return parse_row(number, object_of(raw), arity, skills)
+    return parse_row(number, object_of(raw), arity, skills, questions)
 
 
 def object_of(raw: bytes) -> dict[str, Any]:
@@ -214,7 +231,11 @@ def object_of(raw: bytes) -> dict[str, Any]:
 
 
 def parse_row(
-    number: int, row: dict[str, Any], arity: tuple[int, int] | None, skills: Collection[str] = ()
+    number: int,
+    row: dict[str, Any],
+    arity: tuple[int, int] | None,
+    skills: Collection[str] = (),
+    questions: Sequence[Question] = (),
 ) -> ParsedItem:
     """One item from its fields, by the same rules whatever file they came from. Raises RowError."""
     unknown = row.keys() - KEYS
@@ -251,7 +272,46 @@ def parse_row(
         skills_of(row.get("skills"), skills),
         priority_of(row.get("priority")),
         split_group_of(row.get("split_group")),
+        gold_of(row.get("gold"), messages, responses, questions),
     )
+
+
+def gold_of(
+    value: Any, messages: bytes, responses: Sequence[ParsedResponse], questions: Sequence[Question]
+) -> bytes | None:
+    """What is expected of the item, read by the same code as what a reviewer sets; None where nothing is."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or "answers" not in value or not value.keys() <= GOLD_KEYS:
+        raise RowError(
+            "gold",
+            _("not an expected answer"),
+            _('Write {"answers": [[{"question", "target", "payload"}]], "explanation", "purpose"}.'),
+        )
+    if not questions:
+        raise RowError("gold", _("the campaign asks nothing yet"), _("Choose its questions first."))
+    purpose = value.get("purpose", Purpose.GOLD.value)
+    if purpose not in (Purpose.GOLD, Purpose.PRACTICE):
+        raise RowError("gold.purpose", _("neither gold nor practice"), _("Leave it out for gold."))
+    screen = Screen(
+        tuple(Message(m["role"], m["content"]) for m in orjson.loads(messages)),
+        tuple(ShownResponse(n, response.text) for n, response in enumerate(responses, start=1)),
+    )
+    try:
+        read = gold_answers.read(questions, screen, value["answers"], value.get("explanation", ""))
+    except Invalid as error:
+        name, sentences = next(iter(error.fields.items()))
+        raise RowError(
+            f"gold.{name}"[:200],
+            " ".join(sentences).rstrip(".。"),
+            _(
+                "Answer as labelers do by the API, with the responses called 1, 2, … as they stand in the row."
+            ),
+        ) from error
+    packed = orjson.dumps({**read, "purpose": purpose})
+    if len(packed) > MAX_GOLD_BYTES:
+        raise RowError("gold", _("larger than 64 kB"), _("Shorten the expected answer."))
+    return packed
 
 
 def split_group_of(value: Any) -> str:

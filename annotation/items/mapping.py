@@ -27,6 +27,7 @@ ONE = (
     "skills",
     "priority",
     "split_group",
+    "gold",
 )  # one column each
 MANY = ("responses", "metadata")  # several
 PROMPTS = ("prompt", "question", "instruction", "query", "input", "messages", "text")
@@ -39,6 +40,7 @@ NAMES = {
     "skills": ("skills",),
     "priority": ("priority",),
     "split_group": ("split_group", "group"),
+    "gold": ("gold",),
 }
 NUMBERED = re.compile(r"(response|answer|output|completion|candidate|text|model)[ _-]?([a-z]|\d{1,2})")
 
@@ -56,6 +58,7 @@ class Mapping:
     skills: str = ""
     priority: str = ""
     split_group: str = ""
+    gold: str = ""
     metadata: tuple[str, ...] = ()
     names_sources: bool = False  # a response's source is the name of its column
 
@@ -86,6 +89,8 @@ class Mapping:
             found["skills"] = _list(row[self.skills], self.skills)
         if self.priority and row.get(self.priority) not in (None, ""):
             found["priority"] = _whole(row[self.priority], self.priority)
+        if self.gold and row.get(self.gold) not in (None, ""):
+            found["gold"] = _object(row[self.gold], self.gold)
         if self.metadata and (kept := self._metadata(row)):
             found["metadata"] = kept
         return found
@@ -108,6 +113,8 @@ class Mapping:
             column = given[int(number)][0] if number.isdigit() and int(number) < len(given) else column
         elif field == "prompt" and rest.startswith("0]") and self.system and row.get(self.system):
             column = self.system
+        elif field.split(".")[0] == "gold":
+            column = self.gold + field.removeprefix("gold")
         return RowError(column or error.field, error.rule, error.remedy)
 
     def _metadata(self, row: Pairs[str, Any]) -> dict[str, Any]:
@@ -149,6 +156,8 @@ def guess(columns: Sequence[str], rows: Sequence[Pairs[str, Any]]) -> Mapping:
     single: dict[str, Any] = {
         name: next((lower[n] for n in known if n in lower), "") for name, known in NAMES.items()
     }
+    if not any(_is_object(row.get(single["gold"])) for row in rows):
+        single["gold"] = ""  # another thing of that name
     metadata = (lower["metadata"],) if "metadata" in lower else ()
     return Mapping(
         prompt=prompt, responses=responses[:MAX_RESPONSES], response_list=lists, metadata=metadata, **single
@@ -217,6 +226,20 @@ def _list(value: Any, column: str) -> Any:
         except RowError as error:
             raise RowError(column, _("not a list"), _('Write a JSON list: ["one", "two"].')) from error
     return [] if value is None else value
+
+
+def _object(value: Any, column: str) -> Any:
+    """An object; in a table of texts it is written as JSON."""
+    if isinstance(value, str):
+        try:
+            return strict_json(value)
+        except RowError as error:
+            raise RowError(column, error.rule, error.remedy) from error
+    return value
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, str) and value.lstrip().startswith("{"))
 
 
 def _whole(value: Any, column: str) -> int:

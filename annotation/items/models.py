@@ -221,3 +221,4 @@ class StagedRow(models.Model):
     skills = models.JSONField(null=True)
     priority = models.SmallIntegerField(null=True)
     split_group = models.CharField(max_length=200)
+    gold = models.JSONField(null=True)  # what is expected, its responses called 1, 2, …

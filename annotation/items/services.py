@@ -27,6 +27,7 @@ from annotation.people.models import User
 from annotation.people.services import record_audit
 from annotation.transactions import in_transaction
 from annotation.webhooks.events import emit
+from feedback_types.base import Question
 from feedback_types.protocol import arity
 
 BATCH = 5_000
@@ -86,12 +87,13 @@ def import_items(
     started = time.monotonic()
     refuse_if_closed(campaign)
     stage, errors, limits = Stage(campaign), jsonl.Errors(), arity_of(campaign)
+    questions = questions_of(campaign)
     batch: list[jsonl.ParsedItem] = []
     n = good = 0
     for number, raw in jsonl.lines(stream, max_bytes=max_bytes):
         n += 1
         try:
-            batch.append(jsonl.parse_line(number, raw, limits, campaign.skills))
+            batch.append(jsonl.parse_line(number, raw, limits, campaign.skills, questions))
         except jsonl.RowError as error:
             errors.add(number, error.field, error.rule, error.remedy)
         if len(batch) >= BATCH:
@@ -184,7 +186,12 @@ def note_import(actor: User | None, campaign: Campaign, done: Finished) -> None:
         campaign=campaign,
         action="items.import",
         target=campaign.slug,
-        after={"items": done.items, "updated": done.updated, "unchanged": done.unchanged},
+        after={
+            "items": done.items,
+            "updated": done.updated,
+            "unchanged": done.unchanged,
+            **({"gold": done.gold} if done.gold else {}),
+        },
     )
     # By its number: who began to listen while the file was read is told.
     emit(
@@ -199,6 +206,10 @@ def note_import(actor: User | None, campaign: Campaign, done: Finished) -> None:
 def empty_file() -> Invalid:
     message = _("The file has no rows.")
     return Invalid(message, code="empty_file", fields={"file": [message]})
+
+
+def questions_of(campaign: Campaign) -> Sequence[Question]:
+    return campaign.protocol.questions if campaign.protocol else ()
 
 
 def arity_of(campaign: Campaign) -> tuple[int, int] | None:

@@ -23,6 +23,7 @@ from annotation.assignment.lanes import Lanes
 from annotation.assignment.services import fill_slots, refresh_order
 from annotation.campaigns.models import Campaign
 from annotation.errors import Conflict, Invalid
+from annotation.gold import answers
 from annotation.items import updates
 from annotation.items.jsonl import Errors, ParsedItem
 from annotation.items.writer import copy_rows
@@ -30,8 +31,9 @@ from annotation.items.writer import copy_rows
 CHUNK = 10_000  # rows that become items by one statement
 COLUMNS = (
     "import_id", "n", "external_id", "messages", "prompt_sha256", "responses", "metadata", "language",
-    "skills", "priority", "split_group",
+    "skills", "priority", "split_group", "gold",
 )  # fmt: skip
+GOLD_AT_ONCE = 500
 Told = Callable[[int], None]
 
 
@@ -43,7 +45,8 @@ def refuse_if_closed(campaign: Campaign) -> None:
 
 @dataclass(frozen=True)
 class Finished:
-    """What an import did. `duplicate_prompts` are rows whose prompt reads the same as another one's; they were kept."""
+    """What an import did. `duplicate_prompts` are rows whose prompt reads the same as another one's; they were kept. `gold`
+    are items that were set aside with what their rows say is expected, new ones and updated ones."""
 
     items: int
     updated: int
@@ -51,6 +54,7 @@ class Finished:
     responses: int
     slots: int
     duplicate_prompts: int
+    gold: int
 
 
 class Lost(Exception):
@@ -116,12 +120,16 @@ class Stage:
             self._find_known(errors)
         refuse_if_wrong(errors, rows, unit)
         duplicates = self._duplicate_prompts() + changed.duplicate_prompts
-        items, responses, first, last = self._publish(lanes, told)
+        items, responses, first, last, gold = self._publish(lanes, told)
+        if gold:
+            self._name_responses(first, last)
         if changed.has_moved:
             refresh_order(campaign=self.campaign)
         slots = fill_slots(campaign=self.campaign, first_item_id=first, last_item_id=last) if items else 0
         self.discard()
-        return Finished(items, changed.updated, changed.unchanged, responses, slots, duplicates)
+        return Finished(
+            items, changed.updated, changed.unchanged, responses, slots, duplicates, changed.gold + gold
+        )
 
     def _columns(self, row: ParsedItem) -> tuple[Any, ...]:
         responses = orjson.dumps([(r.text, r.sha256, r.source) for r in row.responses]).decode()
@@ -129,6 +137,7 @@ class Stage:
             self.number, row.line, row.external_id, row.messages.decode(), row.prompt_sha256, responses,
             row.metadata and row.metadata.decode(), row.language,
             None if row.skills is None else orjson.dumps(row.skills).decode(), row.priority, row.split_group,
+            row.gold and row.gold.decode(),
         )  # fmt: skip
 
     def _lanes(self, lanes: Lanes) -> dict[str, list[Any]]:
@@ -145,12 +154,12 @@ class Stage:
         ]
         return {"codes": [code for code, _s in said], "skills": [s for _code, s in said], "lanes": numbers}
 
-    def _publish(self, lanes: Lanes, told: Told | None) -> tuple[int, int, int, int]:
-        """(items, responses, first item id, last item id)."""
+    def _publish(self, lanes: Lanes, told: Told | None) -> tuple[int, int, int, int, int]:
+        """(items, responses, first item id, last item id, rows that say what is expected)."""
         with connection.cursor() as cursor:
             # Foreign keys are checked statement by statement; otherwise millions of checks wait in memory for the commit.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            items, responses, first, last, after = 0, 0, 0, 0, -1
+            items, responses, first, last, gold, after = 0, 0, 0, 0, 0, -1
             known = self._lanes(lanes)
             overlap = Campaign.objects.values_list("overlap", flat=True).get(pk=self.campaign.pk)
             while True:
@@ -161,14 +170,31 @@ class Stage:
                         "round": self.campaign.round_number, "language": self.campaign.language,
                     },
                 )  # fmt: skip
-                after, n, low, high, texts = cursor.fetchone()
+                after, n, low, high, texts, aside = cursor.fetchone()
                 if not n:
                     break
                 items, responses, first, last = items + n, responses + texts, first or low, high
+                gold += aside
                 if told:
                     told(items)
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        return items, responses, first, last
+        return items, responses, first, last, gold
+
+    def _name_responses(self, first: int, last: int) -> None:
+        """What is expected of the new items (ids first to last), of which the file calls the responses 1, 2, …"""
+        after = first - 1
+        with connection.cursor() as cursor:
+            while True:
+                cursor.execute(ASIDE, {**self._own, "after": after, "last": last, "most": GOLD_AT_ONCE})
+                if not (rows := cursor.fetchall()):
+                    return
+                named = [answers.renumbered(orjson.loads(gold), ids) for _id, gold, ids in rows]
+                cursor.execute(
+                    "UPDATE annotation_item i SET gold_answers = v.gold::jsonb"
+                    " FROM unnest(%s::bigint[], %s::text[]) AS v(id, gold) WHERE i.id = v.id",
+                    [[row[0] for row in rows], [orjson.dumps(gold).decode() for gold in named]],
+                )
+                after = rows[-1][0]
 
     def _find_twice(self, errors: Errors) -> None:
         self._found(
@@ -271,13 +297,22 @@ WITH s AS MATERIALIZED (
   SELECT response_id, prompt_id, said->>0, char_length(said->>0), said->>1, 'import', said->>2 FROM r
 ), i AS (
   INSERT INTO annotation_item
-    (id, campaign_id, prompt_id, external_id, round_number, priority, overlap, lane, counted, metadata)
+    (id, campaign_id, prompt_id, external_id, round_number, priority, overlap, lane, counted, metadata, purpose,
+     gold_answers)
   SELECT item_id, %(campaign)s, prompt_id, external_id, %(round)s, coalesce(priority, 0), %(overlap)s, lane, 0,
-         metadata FROM s
+         metadata, coalesce(gold->>'purpose', 'work'), gold FROM s
 ), l AS (
   INSERT INTO annotation_itemresponse (item_id, response_id, position) SELECT item_id, response_id, position FROM r
 )
-SELECT max(n), count(*), min(item_id), max(item_id), (SELECT count(*) FROM r) FROM s
+SELECT max(n), count(*), min(item_id), max(item_id), (SELECT count(*) FROM r), count(gold) FROM s
+"""
+
+ASIDE = """
+SELECT i.id, i.gold_answers::text,
+       ARRAY(SELECT l.response_id FROM annotation_itemresponse l WHERE l.item_id = i.id ORDER BY l.position)
+FROM annotation_item i
+WHERE i.campaign_id = %(campaign)s AND i.purpose <> 'work' AND i.id > %(after)s AND i.id <= %(last)s
+ORDER BY i.id LIMIT %(most)s
 """
 
 # Nothing is asked of the campaign's prompts unless groups are in use, here or there.

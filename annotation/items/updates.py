@@ -14,15 +14,18 @@ from annotation.assignment import order, queue
 from annotation.assignment.lanes import Lanes
 from annotation.assignment.models import Lane
 from annotation.campaigns.models import Campaign
+from annotation.errors import Conflict
+from annotation.gold import answers
+from annotation.gold.services import set_aside
 from annotation.items.jsonl import Errors
-from annotation.items.models import Item, ItemResponse, Prompt, Response
+from annotation.items.models import Item, ItemResponse, Prompt, Purpose, Response
 
 AT_ONCE = 500
 
 KNOWN = """
 SELECT t.n, t.messages::text, t.prompt_sha256, t.responses::text, t.metadata::text, i.id,
        EXISTS (SELECT 1 FROM annotation_assignment a WHERE a.item_id = i.id), t.external_id, t.language, t.skills::text,
-       t.priority, t.split_group
+       t.priority, t.split_group, t.gold::text
 FROM annotation_stagedrow t JOIN annotation_item i ON i.campaign_id = %(campaign)s AND i.external_id = t.external_id
 WHERE t.import_id = %(stage)s AND t.n > %(after)s ORDER BY t.n LIMIT %(most)s
 """
@@ -33,6 +36,7 @@ class Changed:
     updated: int = 0
     unchanged: int = 0
     duplicate_prompts: int = 0
+    gold: int = 0
     has_moved: bool = False  # an item has another place in the order
 
 
@@ -50,6 +54,7 @@ class _Known:
     skills: str | None  # JSON
     priority: int | None
     split_group: str
+    gold: str | None  # JSON
 
 
 def apply(campaign: Campaign, stage: int, errors: Errors, lanes: Lanes) -> Changed:
@@ -92,24 +97,59 @@ def _change(
         == [(text, source) for text, _sha256, source in row.responses]
         and item.prompt.split_group == row.split_group
     )
-    if same and not row.is_given and not errors.total and _move(campaign, row, item, lanes):
-        changed.has_moved = True
-        changed.updated += 1
+    if not same and (problem := _problem(row, item)):
+        errors.add(row.n, *problem)
+    if errors.total:
+        return  # nothing will be stored; the rows that follow are looked at for more errors
+    has_changed = not same or item.metadata != row.metadata
+    if not same:
+        _replace(campaign, row, item, links)
+    elif has_changed:
         Item.objects.filter(pk=item.pk).update(metadata=row.metadata)
-    elif same and item.metadata == row.metadata:
+    if not row.is_given and _move(campaign, row, item, lanes):
+        changed.has_moved = has_changed = True
+    if row.gold is not None and _expect(row, item, errors):
+        changed.gold += 1
+        has_changed = True
+    if has_changed:
+        changed.updated += 1
+    else:
         changed.unchanged += 1
-    elif same:
-        Item.objects.filter(pk=item.pk).update(metadata=row.metadata)
-        changed.updated += 1
-    elif row.is_given:
-        errors.add(
-            row.n, "id", _("somebody was given item %(id)s already") % {"id": row.external_id},
+
+
+def _problem(row: _Known, item: Item) -> tuple[str, str, str] | None:
+    """(field, rule, remedy) of a row whose prompt or responses may not take the place of the item's."""
+    if row.is_given:
+        return (
+            "id", _("somebody was given item %(id)s already") % {"id": row.external_id},
             _("What was judged is never changed: withdraw the item and import the new one under another id."),
         )  # fmt: skip
-    elif not errors.total:
-        _replace(campaign, row, item, links)
-        changed.has_moved |= _move(campaign, row, item, lanes)
-        changed.updated += 1
+    if item.purpose != Purpose.WORK and row.gold is None:
+        return (
+            "gold", _("what is expected of item %(id)s is about the responses it has") % {"id": row.external_id},
+            _("Say in the row what is expected of the new ones."),
+        )  # fmt: skip
+    return None
+
+
+def _expect(row: _Known, item: Item, errors: Errors) -> bool:
+    """Sets the item aside with what its row says is expected; whether that is a change."""
+    assert row.gold is not None
+    gold = orjson.loads(row.gold)
+    links = ItemResponse.objects.filter(item=item).order_by("position")
+    stored = answers.renumbered(gold, list(links.values_list("response_id", flat=True)))
+    if (item.purpose, item.gold_answers) == (gold["purpose"], stored):
+        return False
+    if row.is_given:
+        rule = _("somebody was given item %(id)s already") % {"id": row.external_id}
+        errors.add(row.n, "gold", rule, _("Say what is expected of it on its page."))
+        return False
+    try:
+        set_aside(item_id=item.pk, purpose=gold["purpose"], stored=stored)
+    except Conflict as refused:
+        errors.add(row.n, "gold", refused.message.rstrip(".。"), _("Leave it out of this row."))
+        return False
+    return True
 
 
 def _move(campaign: Campaign, row: _Known, item: Item, lanes: Lanes) -> bool:

@@ -24,7 +24,7 @@ from annotation.errors import NotFound, Refused
 from annotation.items import imports, mapping, readers
 from annotation.items.import_runs import errors_of
 from annotation.items.jsonl import ParsedItem
-from annotation.items.models import Import
+from annotation.items.models import Import, Purpose
 from annotation.items.readers.csv_table import DELIMITERS
 from annotation.items.selectors import import_progress
 from annotation.items.unpacking import Readable
@@ -64,6 +64,10 @@ class MappingForm(forms.Form):
         label=gettext_lazy("Split group"), required=False,
         help_text=gettext_lazy("Prompts of one group are trained on together, or tested on together."),
     )  # fmt: skip
+    gold = forms.ChoiceField(
+        label=gettext_lazy("Expected answer"), required=False,
+        help_text=gettext_lazy("Items whose rows have one are gold: mixed in unseen, never counted."),
+    )  # fmt: skip
     metadata = forms.MultipleChoiceField(
         label=gettext_lazy("Kept with the item"), required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -84,6 +88,7 @@ class MappingForm(forms.Form):
             "skills",
             "priority",
             "split_group",
+            "gold",
         ):
             cast(forms.ChoiceField, self.fields[name]).choices = [("", "–"), *each]
         for name in ("responses", "metadata"):
@@ -227,6 +232,8 @@ def _preview(
         screen = _screen(seen.items[at])
         if questions:
             context |= screen_context(questions, screen)
+        if (expected := seen.items[at].gold) is not None:
+            context["aside"] = Purpose(orjson.loads(expected)["purpose"]).label
         context["plain"] = {
             "prompt": [(m.role, render_markdown(m.content)) for m in screen.prompt],
             "responses": [render_markdown(r.text) for r in screen.responses],

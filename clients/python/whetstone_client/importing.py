@@ -30,11 +30,11 @@ class Imported:
     updated: int = 0
     unchanged: int = 0
     duplicate_prompts: int = 0
+    gold: int = 0  # with an expected answer
 
     def plus(self, rows: int, said: Json) -> Imported:
-        added = {
-            n: getattr(self, n) + said[n] for n in ("items", "updated", "unchanged", "duplicate_prompts")
-        }
+        counts = ("items", "updated", "unchanged", "duplicate_prompts", "gold")
+        added = {n: getattr(self, n) + said[n] for n in counts}
         return replace(self, rows=self.rows + rows, **added)
 
 

@@ -1,5 +1,6 @@
 """I-21: nothing that a labeler gets tells a gold item from work, and somebody who is paused is told why."""
 
+import io
 import json
 import re
 from typing import Any
@@ -10,6 +11,7 @@ from django.test import Client
 from annotation.campaigns.services import change_campaign
 from annotation.gold.models import GoldScore
 from annotation.items.models import Item
+from annotation.items.services import import_items
 from annotation.people.models import Membership
 from annotation.people.services import revoke_role
 from annotation.submissions.own_data import own_data
@@ -50,6 +52,16 @@ def test_a_gold_screen_and_its_replies_are_like_any_other():
         from annotation.gold.services import make_gold
 
         make_gold(actor=cast.rita, item=item, answers=[rows], explanation="It helps.")
+    payload = rows[0]["payload"]
+    imported = {
+        "prompt": "Question 40?",
+        "responses": [{"content": f"Answer 40.{n}.", "source": "canary-policy"} for n in range(2)],
+        "gold": {
+            "answers": [[{"question": "grade", "target": n, "payload": payload} for n in (1, 2)]],
+            "explanation": "It helps.",
+        },
+    }
+    import_items(campaign, io.BytesIO(json.dumps(imported).encode()), actor=cast.adam)
     campaign = change_campaign(
         actor=cast.adam,
         campaign=campaign,
@@ -58,7 +70,7 @@ def test_a_gold_screen_and_its_replies_are_like_any_other():
     )
     client = signed_in(cast.lena)
     seen: dict[bool, list[Any]] = {True: [], False: []}
-    while min(len(seen[True]), len(seen[False])) < 3:
+    while len(seen[True]) < 5 or len(seen[False]) < 3:  # all that there are
         page = client.get(f"/campaigns/{campaign.slug}/label/")
         lease = json.loads(
             client.post(f"/api/campaigns/{campaign.slug}/next/", {}, "application/json").content
@@ -83,7 +95,7 @@ def test_a_gold_screen_and_its_replies_are_like_any_other():
                 "undo": shape(undone.json()),
             }
         )
-    assert len(seen[True]) == GoldScore.objects.values("submission").distinct().count() >= 3
+    assert len(seen[True]) == GoldScore.objects.values("submission").distinct().count() == 5
     assert all(one == seen[False][0] for one in seen[True] + seen[False])
     for address in ("/work/", "/", "/privacy/my-data.json"):
         text = client.get(address).content.decode()

@@ -93,7 +93,7 @@ def test_a_csv_becomes_items(campaign):
     done = import_runs.run(job.pk)
     assert done.status == "complete" and (done.rows, done.share) == (2, 1)
     assert done.result == {
-        "items": 2, "updated": 0, "unchanged": 0, "responses": 4, "slots": 4, "duplicate_prompts": 0,
+        "items": 2, "updated": 0, "unchanged": 0, "responses": 4, "slots": 4, "duplicate_prompts": 0, "gold": 0,
     }  # fmt: skip
     first, second = Item.objects.order_by("pk")
     assert (first.prompt.language, second.prompt.language, second.priority) == ("de", campaign.language, 9)
