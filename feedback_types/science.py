@@ -16,13 +16,14 @@ Dragan's setting (arXiv 2002.04833); White (1982) for the score test.
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import re
 import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -277,19 +278,12 @@ def gather(
     labelers: Sequence[SyntheticLabeler],
     rng: np.random.Generator,
     n: int,
-    change: Callable[[Event], Event | None] = lambda event: event,
 ) -> list[Event]:
-    """n usable answers; `change` may alter or drop one, to plant a mistake."""
+    """n usable answers."""
     law = case.type.likelihood
     assert law is not None
-    events: list[Event] = []
-    for event in answers(world, case, labelers, rng):
-        changed = change(event)
-        if changed is not None and law.usable(changed):
-            events.append(changed)
-            if len(events) == n:
-                return events
-    raise AssertionError("answers never end")
+    usable = (event for event in answers(world, case, labelers, rng) if law.usable(event))
+    return list(itertools.islice(usable, n))
 
 
 # --- The law on many answers -----------------------------------------------------------------------------------------
@@ -403,15 +397,21 @@ class Trial:
     events: Sequence[Event]
 
     @classmethod
-    def run(
-        cls, case: Case, n: int, seed: int = 0, change: Callable[[Event], Event | None] = lambda event: event
-    ) -> Trial:
-        """n answers of ten labelers; `change` plants a mistake in what is stored."""
+    @lru_cache(maxsize=2)  # several mistakes are tried on the same answers
+    def run(cls, case: Case, n: int, seed: int = 0) -> Trial:
+        """n answers of ten labelers."""
         world, rng = World(seed), np.random.default_rng([seed, 2])
         own = case.type.likelihood
         assert own is not None
         labelers = crew(world, own, rationalities(rng, 10), rng)
-        return cls(case, world, labelers, gather(world, case, labelers, rng, n, change))
+        return cls(case, world, labelers, gather(world, case, labelers, rng, n))
+
+    def changed(self, change: Callable[[Event], Event | None]) -> Trial:
+        """The same answers with a mistake planted in what is stored; `change` alters an answer or drops it."""
+        law = self.case.type.likelihood
+        assert law is not None
+        changed = (change(event) for event in self.events)
+        return replace(self, events=[event for event in changed if event is not None and law.usable(event)])
 
     def score(self, law: Likelihood | None = None, sharper: float = 1.0) -> Score:
         """The score test at the truth.

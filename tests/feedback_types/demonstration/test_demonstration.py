@@ -126,10 +126,10 @@ def test_a_labeler_who_saw_only_64_candidates_fails() -> None:
 
 def test_samples_of_another_policy_fail() -> None:
     case = science.Case(demonstration, demonstration.settings(), 4)
-    right = science.Trial.run(case, 1500, seed=3).score()
-    wrong = science.Trial.run(case, 1500, seed=3, change=samples_of_another_policy).score()
-    assert right.passes, right
-    assert not wrong.passes, wrong
+    right = science.Trial.run(case, 1500, seed=3)
+    wrong = right.changed(samples_of_another_policy)
+    assert right.score().passes, right.score()
+    assert not wrong.score().passes, wrong.score()
 
 
 # --- Rules -----------------------------------------------------------------------------------------------------------

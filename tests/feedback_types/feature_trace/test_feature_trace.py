@@ -183,10 +183,10 @@ def pretend_full_levels(e: Event) -> Event:
 )
 def test_a_wrong_choice_set_fails_the_score_test(asked: dict, responses: int, mistake) -> None:
     case = science.Case(trace, trace.settings(asked), responses)
-    right = science.Trial.run(case, 1500, seed=3).score()
-    wrong = science.Trial.run(case, 1500, seed=3, change=mistake).score()
-    assert right.passes, right
-    assert not wrong.passes, wrong
+    right = science.Trial.run(case, 1500, seed=3)
+    wrong = right.changed(mistake)
+    assert right.score().passes, right.score()
+    assert not wrong.score().passes, wrong.score()
 
 
 # --- Agreement -------------------------------------------------------------------------------------------------------

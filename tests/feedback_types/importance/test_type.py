@@ -236,7 +236,7 @@ def all_helped(e: Event) -> Event:
 def test_a_wrong_choice_set_fails_the_score_test(mistake) -> None:
     case = science.Case(importance, importance.settings({"weights": False}), 1)
     right = science.Trial.run(case, 2000, seed=3)
-    wrong = science.Trial.run(case, 2000, seed=3, change=mistake)
+    wrong = right.changed(mistake)
     assert right.score().passes, right.score()
     assert not wrong.score().passes, wrong.score()
 

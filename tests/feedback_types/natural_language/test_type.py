@@ -263,8 +263,8 @@ REFINE = {"verdict": "off", "aspects": [], "refinements": "responses"}
 @pytest.mark.parametrize("mistake", [accepted_only, always_better])
 def test_a_refinement_as_a_plain_pair_fails_the_score_test(mistake) -> None:
     case = science.Case(language, language.settings(REFINE), 2)
-    right = science.Trial.run(case, 2000, seed=3)
-    wrong = science.Trial.run(case, 2000, seed=3, change=mistake)
+    right = science.Trial.run(case, 4000, seed=3)
+    wrong = right.changed(mistake)
     assert right.score().passes, right.score()
     assert not wrong.score(PlainPair()).passes, wrong.score(PlainPair())
 
@@ -272,7 +272,7 @@ def test_a_refinement_as_a_plain_pair_fails_the_score_test(mistake) -> None:
 def test_what_is_not_told_apart_must_be_in_the_law() -> None:
     """The same answers, all of them kept, under s(beta (R' - R)) without the blur of a model's revisions."""
     case = science.Case(language, language.settings(REFINE), 2)
-    trial = science.Trial.run(case, 2000, seed=3)
+    trial = science.Trial.run(case, 4000, seed=3)
     assert trial.score().passes, trial.score()
     assert not trial.score(PlainPair()).passes, trial.score(PlainPair())
 

@@ -119,10 +119,10 @@ def give_the_odd_one_twice(e: Event) -> Event:
 )
 def test_a_wrong_choice_set_fails_the_score_test(asked: str, mistake) -> None:
     case = science.Case(similarity, similarity.settings({"mode": asked}), 3)
-    right = science.Trial.run(case, 1500, seed=3).score()
-    wrong = science.Trial.run(case, 1500, seed=3, change=mistake).score()
-    assert right.passes, right
-    assert not wrong.passes, wrong
+    right = science.Trial.run(case, 1500, seed=3)
+    wrong = right.changed(mistake)
+    assert right.score().passes, right.score()
+    assert not wrong.score().passes, wrong.score()
 
 
 def test_an_embedding_is_learned_from_triples() -> None:

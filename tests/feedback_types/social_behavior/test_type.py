@@ -247,7 +247,7 @@ def test_the_score_test_sees_a_confounder_that_is_left_out():
     case = science.Case(SOCIAL, SocialSettings(reactions=("up", "down"), signals=("copy", "select")), 1)
     right = science.Trial.run(case, 1500, seed=3)
     assert right.score().passes
-    only_events = science.Trial.run(case, 1500, seed=3, change=lambda e: e if e.payload.signs else None)
+    only_events = right.changed(lambda e: e if e.payload.signs else None)
     assert not only_events.score().passes
 
 
