@@ -8,9 +8,10 @@ from django.contrib.auth.models import AnonymousUser
 
 from annotation import access
 from annotation.assignment.services import lease_next
+from annotation.endpoints.models import Endpoint
 from annotation.endpoints.services import create_endpoint
 from annotation.errors import Forbidden, NotFound
-from annotation.generation.models import Generation
+from annotation.generation.models import Generation, Live
 from annotation.webhooks.services import create_webhook
 from tests.cast import Cast, make_campaign, make_cast, make_user, send
 
@@ -30,6 +31,7 @@ OTHERS = {
     "campaigns_for",
     "endpoint_for_admin",
     "endpoints_for",
+    "endpoints_for_runs",
     "generation_for",
     "item_for_overseer",
     "may_administer_site",
@@ -181,6 +183,13 @@ def test_endpoints_are_their_makers_and_shared_ones_may_be_used(campaign, people
             else:
                 with pytest.raises(Forbidden if endpoint in seen.get(name, set()) else NotFound):
                     access.endpoint_for_admin(user, endpoint.pk)
+    # In runs: the one that answers on the pages of the campaign for whoever asks, else those that the person may use.
+    Live.objects.create(campaign=campaign, source="endpoint", endpoint=own)
+    for name, user in {**people, "tess": tess}.items():
+        assert set(access.endpoints_for_runs(user, campaign)) == {own} | seen.get(name, set())
+    Endpoint.objects.filter(pk=own.pk).update(is_active=False)
+    assert set(access.endpoints_for_runs(people["reza"], campaign)) == set()
+    assert set(access.endpoints_for_runs(people["adam"], campaign)) == {shared}
     for odd in (0, 2**64, "1", None):
         with pytest.raises(NotFound):
             access.endpoint_for_admin(people["adam"], odd)
