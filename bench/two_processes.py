@@ -10,8 +10,9 @@ between the losses that both told at a step, relative to the loss, and between t
 largest weight. What differs is the order in which floats are added.
 
 The rows are cut to whole steps: what an epoch has left over is a smaller step in one process, while for several accelerate
-fills it up with rows that were there before. RLOO and GRPO are left out: TRL draws the answers of each process from a stream
-of its own, so they are other answers.
+fills it up with rows that were there before. For RLOO and GRPO TRL draws the answers of each process from a stream of its
+own, so they are other answers than one process would give; two processes that hold all weights and two that hold parts of
+them draw the same, so those are compared with each other ("spread_from_shared").
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from bench.kill_resume import PROGRAMS, TASTE, add_views, finish, prepared, star
 from bench.policy_refresh import TINY, compared
 from training_bridge.policy.environment import ENVIRONMENT
 
+TOLERATED = 1e-3  # of losses and weights, relative; measured: docs/policy.md
 STEP = 16  # rows that every program's steps divide
 LAUNCHERS = {
     "shared": ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
@@ -38,6 +40,8 @@ LAUNCHERS = {
     ],
 }  # fmt: skip
 SHARED = ("reward_model.train", "policy.sft", "policy.dpo", "policy.kto", "policy.online_dpo")
+ANSWERING = ("policy.rloo", "policy.grpo")
+VARIES = "concrete"  # a taste by which even the answers of a tiny policy differ
 
 
 def run(small: bool) -> dict[str, Any]:
@@ -60,10 +64,23 @@ def run(small: bool) -> dict[str, Any]:
             one = prepared(Path(folder) / f"{name}-one", given, parameters)
             finish(name, start(name, one), one)
             found[name] = {}
-            for how, launcher in LAUNCHERS.items():
-                two = prepared(Path(folder) / f"{name}-{how}", given, parameters)
-                finish(name, launched(launcher, name, two), two)
+            for how, two in both_ways(name, Path(folder), given, parameters).items():
                 found[name][how] = differences(one, two)
+        for name in ANSWERING:
+            two = both_ways(name, Path(folder), given, {**PROGRAMS[name], "reward": VARIES})
+            found[name] = {"spread_from_shared": differences(two["shared"], two["spread"])}
+            found[name]["moved"] = apart(two["shared"] / "result", policy)
+            if not found[name]["moved"]:
+                raise RuntimeError(f"{name}: nothing was learned, so nothing was compared")
+    return found
+
+
+def both_ways(name: str, work: Path, given: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Path]:
+    """Runs a program with two processes by each launcher; the directories, by its name."""
+    found = {}
+    for how, launcher in LAUNCHERS.items():
+        found[how] = prepared(work / f"{name}-{how}", given, parameters)
+        finish(name, launched(launcher, name, found[how]), found[how])
     return found
 
 
@@ -85,19 +102,28 @@ def launched(launcher: list[str], name: str, folder: Path) -> subprocess.Popen[b
 
 
 def differences(one: Path, two: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
     ours, theirs = ([line["metrics"]["loss"] for line in told(folder)] for folder in (one, two))
     if len(ours) != len(theirs):
         raise RuntimeError(f"{one.name}: {len(ours)} steps in one process, {len(theirs)} in two")
-    weights, others = (load_file(folder / "result" / "model.safetensors") for folder in (one, two))
-    if weights.keys() != others.keys():
-        raise RuntimeError(f"{one.name}: one and two processes write other tensors")
-    largest = max(tensor.abs().max().item() for tensor in weights.values())
-    apart = max((tensor - others[name]).abs().max().item() for name, tensor in weights.items())
+    found = {
+        "loss_apart": max(abs(a - b) / max(abs(a), 1e-3) for a, b in zip(ours, theirs, strict=True)),
+        "weights_apart": apart(one / "result", two / "result"),
+    }
+    if max(found.values()) > TOLERATED:
+        raise RuntimeError(f"{one.name} and {two.name} learned different things: {found}")
     return {
         "steps": len(ours),
-        "loss_apart": max(abs(a - b) / max(abs(a), 1e-3) for a, b in zip(ours, theirs, strict=True)),
-        "weights_apart": apart / largest,
+        **found,
         "loss": [round(ours[0], 6), round(ours[-1], 6)],
     }
+
+
+def apart(one: Path, two: Path) -> float:
+    """The largest difference between the weights of two policies, relative to the largest weight."""
+    from safetensors.torch import load_file
+
+    weights, others = (load_file(folder / "model.safetensors") for folder in (one, two))
+    if weights.keys() != others.keys():
+        raise RuntimeError(f"{one.parent.name}: one and two processes write other tensors")
+    largest = max(tensor.abs().max().item() for tensor in weights.values())
+    return max((tensor - others[name]).abs().max().item() for name, tensor in weights.items()) / largest
