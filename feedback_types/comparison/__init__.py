@@ -94,8 +94,9 @@ class Comparison(FeedbackType):
     def summary(self, payload: ComparisonPayload, screen: Screen, settings: ComparisonSettings) -> str:
         if payload.both_bad:
             return offer.none_label(len(payload.items))
-        if payload.strength is not None:
-            return offer.strength_label(payload.strength, settings.strengths)
+        strength = payload.strength_from(screen.responses[0].id)
+        if strength is not None:
+            return offer.strength_label(strength, settings.strengths)
         if payload.kind == "best":
             best = screen.letter(payload.items[payload.ranks.index(1)])
             return _("%(best)s is the best of %(n)d") % {"best": best, "n": len(payload.items)}

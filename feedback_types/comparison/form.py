@@ -99,9 +99,9 @@ def to_form(payload: ComparisonPayload, screen: Screen, settings: ComparisonSett
         return {f"rank_{i}": str(rank) for i, rank in zip(payload.items, payload.ranks, strict=True)}
     if payload.both_bad:
         return {"choice": offer.NONE}
-    return {
-        "choice": str(payload.strength) if which == "pair" else str(payload.items[payload.ranks.index(1)])
-    }
+    if which == "pair":
+        return {"choice": str(payload.strength_from(screen.responses[0].id))}
+    return {"choice": str(payload.items[payload.ranks.index(1)])}
 
 
 def validate(payload: ComparisonPayload, screen: Screen, settings: ComparisonSettings) -> None:

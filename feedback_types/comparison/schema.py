@@ -69,6 +69,10 @@ class ComparisonPayload(Payload):
             return "pair"
         return "best" if None in self.ranks else "ranking"
 
+    def strength_from(self, first: int) -> int | None:
+        """The strength as if this response had been shown first: who reads an answer may have another order before them."""
+        return self.strength if self.strength is None or self.items[0] == first else -self.strength
+
 
 def pair_ranks(strength: int) -> list[int | None]:
     """Ranks of the first and second shown response under a strength."""

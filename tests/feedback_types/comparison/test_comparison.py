@@ -307,3 +307,17 @@ def test_a_ranking_by_hand_may_leave_gaps() -> None:
     assert form.is_valid()
     payload = comparison.parse(form.cleaned_data, shown, settings, None)
     assert payload is not None and payload.dump()["ranks"] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("strength", "said", "choice"), [(2, "B is clearly better", "-2"), (0, "A and B are equally good", "0")]
+)
+def test_whoever_reads_it_in_another_order_reads_the_same(strength: int, said: str, choice: str) -> None:
+    """The labeler saw response 8 first; on the reviewer's page response 7 is A."""
+    kind = registry.get("comparison")
+    settings = kind.settings({"strengths": 3})
+    screen = Screen((Message("user", "Why?"),), (ShownResponse(7, "So."), ShownResponse(8, "Therefore.")))
+    ranks = [1, 1] if strength == 0 else [1, 2]
+    payload = kind.load({"items": [8, 7], "ranks": ranks, "strength": strength})
+    assert kind.summary(payload, screen, settings) == said
+    assert kind.to_form(payload, screen, settings) == {"choice": choice}
