@@ -17,11 +17,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from annotation.adjudication.models import Adjudication
+from annotation.assignment.models import Assignment
 from annotation.errors import Invalid
 from annotation.inputs import is_text
 from annotation.items.models import Item, ItemResponse
 from feedback_types import registry
-from feedback_types.base import InvalidPayload, Message, Question, Screen, ShownResponse
+from feedback_types.base import Answer, InvalidPayload, Message, Question, Screen, ShownResponse
 from feedback_types.protocol import read_json
 
 MAX_ACCEPTABLE = 10
@@ -95,6 +97,18 @@ def closeness(
     return [(question, kind, value) for (question, kind), value in best.items()]
 
 
+def screens_of(item: Item) -> list[Screen]:
+    """The item with its responses in the order in which they were stored, and in each other order that somebody saw."""
+    stored = screen_of(item)
+    texts = {response.id: response for response in stored.responses}
+    submitted = Assignment.objects.filter(item=item, state=Assignment.State.SUBMITTED)
+    orders = submitted.values_list("response_order").union(
+        Adjudication.objects.filter(item=item).values_list("response_order")
+    )
+    others = [order for (order,) in orders if order != list(texts)]
+    return [stored, *(Screen(stored.prompt, tuple(texts[pk] for pk in order)) for order in others)]
+
+
 def screen_of(item: Item) -> Screen:
     """The item with its responses in the order in which they were stored."""
     links = ItemResponse.objects.filter(item=item).select_related("response").order_by("position")
@@ -104,11 +118,14 @@ def screen_of(item: Item) -> Screen:
     )
 
 
-def read(questions: Sequence[Question], screen: Screen, acceptable: Any, explanation: Any) -> dict[str, Any]:
+def read(
+    questions: Sequence[Question], screens: Sequence[Screen], acceptable: Any, explanation: Any
+) -> dict[str, Any]:
     """What to store, from what somebody sent. Raises Invalid naming the answer and the field.
 
     Args:
         questions: all that the campaign asks.
+        screens: the orders in which an answer may name the responses; what is wrong is told as for the first.
         acceptable: one list for each way to be right, of {question, target, payload} as the API's answers.
     """
     if not isinstance(acceptable, (list, tuple)) or not 0 < len(acceptable) <= MAX_ACCEPTABLE:
@@ -116,7 +133,7 @@ def read(questions: Sequence[Question], screen: Screen, acceptable: Any, explana
             _("Say what the right answer is."),
             fields={"answers": [_("One to %(n)d lists of answers.") % {"n": MAX_ACCEPTABLE}]},
         )
-    stored = [_read_one(questions, screen, n, answers) for n, answers in enumerate(acceptable)]
+    stored = [_read_one(questions, screens, n, answers) for n, answers in enumerate(acceptable)]
     return {"acceptable": stored, "explanation": _text(explanation)}
 
 
@@ -137,13 +154,15 @@ def renumbered(stored: Mapping[str, Any], ids: Sequence[int]) -> dict[str, Any]:
     return {"acceptable": acceptable, "explanation": stored["explanation"]}
 
 
-def _read_one(questions: Sequence[Question], screen: Screen, n: int, answers: Any) -> list[dict[str, Any]]:
+def _read_one(
+    questions: Sequence[Question], screens: Sequence[Screen], n: int, answers: Any
+) -> list[dict[str, Any]]:
     try:
         if not isinstance(answers, (list, tuple)) or not answers:
             raise InvalidPayload({"answers": [_("Send a list of answers.")]})
         keys = {str(row.get("question")) for row in answers if isinstance(row, Mapping)}
         answered = [q for q in questions if q.key in keys]
-        said = read_json(answered, screen, list(answers))
+        said = _as_shown(answered, screens, list(answers))
     except InvalidPayload as error:
         fields = {f"answers.{n}.{name.removeprefix('answers.')}": es for name, es in error.errors.items()}
         raise Invalid(_("The expected answer does not fit the questions."), fields=fields) from error
@@ -158,6 +177,18 @@ def _read_one(questions: Sequence[Question], screen: Screen, n: int, answers: An
         }
         for a in said
     ]
+
+
+def _as_shown(questions: Sequence[Question], screens: Sequence[Screen], answers: list[Any]) -> list[Answer]:
+    """Raises InvalidPayload as for the first order, if the answers fit none of them."""
+    refused: InvalidPayload | None = None
+    for screen in screens:
+        try:
+            return read_json(questions, screen, answers)
+        except InvalidPayload as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
 def _text(value: Any) -> str:

@@ -53,8 +53,8 @@ def make_gold(
         )
     if campaign.protocol is None:
         raise Conflict(_("The campaign asks nothing yet; choose its questions first."), code="no_protocol")
-    screen = gold_answers.screen_of(item)
-    stored = gold_answers.read(campaign.protocol.questions, screen, answers, explanation)
+    screens = gold_answers.screens_of(item)
+    stored = gold_answers.read(campaign.protocol.questions, screens, answers, explanation)
     before = set_aside(item_id=item.pk, purpose=purpose, stored=stored)
     record_audit(
         actor=actor,

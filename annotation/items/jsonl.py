@@ -298,7 +298,7 @@ def gold_of(
         tuple(ShownResponse(n, response.text) for n, response in enumerate(responses, start=1)),
     )
     try:
-        read = gold_answers.read(questions, screen, value["answers"], value.get("explanation", ""))
+        read = gold_answers.read(questions, [screen], value["answers"], value.get("explanation", ""))
     except Invalid as error:
         name, sentences = next(iter(error.fields.items()))
         raise RowError(

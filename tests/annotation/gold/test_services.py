@@ -12,6 +12,7 @@ from annotation.assignment.models import Assignment, Slot
 from annotation.campaigns.selectors import campaign_progress
 from annotation.campaigns.services import change_campaign
 from annotation.errors import Conflict, Invalid
+from annotation.gold.answers import closeness, expected_of, said_of
 from annotation.gold.models import GoldScore
 from annotation.gold.selectors import gold_reports
 from annotation.gold.services import make_gold
@@ -20,6 +21,7 @@ from annotation.items.services import withdraw_items
 from annotation.people.erasure import erase_person
 from annotation.people.models import AuditEvent, Membership
 from annotation.people.services import grant_role
+from annotation.submissions.selectors import answers_of
 from annotation.submissions.services import reopen_last, submit
 from feedback_types.base import Answer
 from tests.cast import Cast, make_campaign, make_cast, make_labelers, send
@@ -253,3 +255,24 @@ def test_a_gold_lease_that_ran_out_may_be_taken_up_and_sent(cast):
     assert not Slot.objects.filter(item_id=gold.pk).exists()
     assert services.heartbeat(labeler=cast.lena, assignment_id=lease.pk).state == Assignment.State.LEASED
     assert say(lease, -3).status == "counted"
+
+
+def test_an_answer_is_expected_as_it_was_given_whatever_was_shown_first(cast):
+    """Lena saw the second response first. Her answer becomes the expected one, and she who says the same is right."""
+    campaign = make_campaign(cast, items=1, overlap=2, protocol=PAIR)
+    lease = services.lease_next(labeler=cast.lena, campaign=campaign)
+    Assignment.objects.filter(pk=lease.pk).update(response_order=sorted(lease.response_order, reverse=True))
+    lease.refresh_from_db()
+    sent = send(lease)
+    item = Item.objects.select_related("prompt", "campaign__protocol").get()
+    (said,) = answers_of(sent)
+    row = {"question": "better", "target": None, "payload": said.payload.dump()}
+    stored = make_gold(actor=cast.rita, item=item, answers=[[row]]).gold_answers["acceptable"]
+    assert stored[0][0]["payload"]["items"] == lease.response_order
+    assert closeness(expected_of(Item.objects.get()), said_of(stored[0]), {"better"}) == [
+        ("better", "comparison", 1.0)
+    ]
+    with pytest.raises(Invalid) as refused:
+        payload = row["payload"] | {"items": [1, 2]}
+        make_gold(actor=cast.rita, item=item, answers=[[row | {"payload": payload}]])
+    assert "answers.0.0.payload.items" in refused.value.fields
