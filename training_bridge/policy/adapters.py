@@ -23,7 +23,6 @@ from training_bridge.programs import Problem, directory_sha256
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-SOFT_PROMPT_RATE = 0.03
 
 
 def peft_config(settings: LearningParameters) -> Any:

@@ -132,6 +132,29 @@ class LearningParameters(Parameters):
     )
 
 
+# Of a method: below SMALL weights, below LARGE, above; and of low-rank adapters from SMALL on.
+Rates = tuple[float, float, float, float]
+
+SMALL, LARGE = 50e6, 2e9  # weights
+# Below SMALL, times the method's rate of all weights. Measured: docs/policy.md, "The learning rate".
+SMALL_TIMES = {"full": 1.0, "lora": 3.0, "dora": 3.0}
+SOFT_PROMPT_RATE = 0.03  # of every method, for every size
+
+
+def rate_for(settings: LearningParameters, weights: int, rates: Rates) -> float:
+    """The learning rate that was asked for, else one for a policy of so many weights and for what is trained of it."""
+    if settings.learning_rate:
+        return settings.learning_rate
+    if settings.adapter == "prompt":
+        return SOFT_PROMPT_RATE
+    small, middle, large, low_rank = rates
+    if weights < SMALL:
+        return small * SMALL_TIMES[settings.adapter]
+    if settings.adapter != "full":
+        return low_rank
+    return middle if weights < LARGE else large
+
+
 class RefreshParameters(LearningParameters):
     beta: float = Field(
         default=0.1,

@@ -10,7 +10,7 @@ from datasets import Dataset
 from training_bridge.policy import held_out
 from training_bridge.policy.adapters import peft_config
 from training_bridge.policy.chat import end_ids, load_policy
-from training_bridge.policy.config import OnlineParameters, parameters
+from training_bridge.policy.config import OnlineParameters, Rates, parameters
 from training_bridge.policy.rewards import prompts_of, reward_function
 from training_bridge.policy.trl_runs import (
     Follow,
@@ -32,7 +32,7 @@ def train_online(
     kind: type[S],
     trainer_class: Any,
     config_of: Callable[..., Any],
-    rates: tuple[float, float, float, float],
+    rates: Rates,
     stage: str,
     updates_of: Callable[[S], int] = lambda settings: 1,
 ) -> dict[str, Any]:

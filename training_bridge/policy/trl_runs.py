@@ -27,9 +27,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from training_bridge.policy.adapters import SOFT_PROMPT_RATE, is_soft_prompt
+from training_bridge.policy.adapters import is_soft_prompt
 from training_bridge.policy.chat import load_policy
-from training_bridge.policy.config import LearningParameters, policy_source
+from training_bridge.policy.config import LearningParameters, Rates, policy_source, rate_for
 from training_bridge.policy.lineage import write_lineage
 from training_bridge.policy.logprobs import Pair, sums
 from training_bridge.policy.sharding import gathered, tell_accelerate
@@ -339,19 +339,9 @@ def shared_sums(model: Any, texts: list[Pair]) -> list[float]:
     return [everybody[i % processes][i // processes] for i in range(len(texts))]
 
 
-def default_rate(model: Any, settings: LearningParameters, rates: tuple[float, float, float, float]) -> float:
-    """The learning rate asked for, else by size: below 50 M weights, below 2 G, above; the last is for adapters from 50 M
-    on."""
-    if settings.learning_rate:
-        return settings.learning_rate
-    if settings.adapter == "prompt":
-        return SOFT_PROMPT_RATE
-    small, middle, large, lora = rates
-    if weights_of(model) < 50e6:
-        return 10 * small if settings.adapter != "full" else small
-    if settings.adapter != "full":
-        return lora
-    return middle if weights_of(model) < 2e9 else large
+def default_rate(model: Any, settings: LearningParameters, rates: Rates) -> float:
+    """The learning rate asked for, else the one for a policy of this size and for what is trained of it."""
+    return rate_for(settings, weights_of(model), rates)
 
 
 def weights_of(model: Any) -> int:

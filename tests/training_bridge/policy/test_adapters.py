@@ -8,6 +8,7 @@ import torch
 
 from training_bridge.policy.adapters import base_of, is_soft_prompt
 from training_bridge.policy.chat import load_policy, prompt_ids
+from training_bridge.policy.config import DPOParameters, rate_for
 from training_bridge.policy.dpo import dpo
 from training_bridge.policy.evaluate import divergence
 from training_bridge.policy.generation import Request, Sampler, Sampling
@@ -186,3 +187,32 @@ def test_a_stopped_run_ends_as_one_that_never_stopped(run_of, adapter):
         for run in (stopped, whole)
     )
     assert ours == theirs
+
+
+RATES = (3e-4, 5e-6, 1e-6, 5e-5)  # DPO's: below 50 M weights, below 2 G, above; low-rank adapters
+SMALL, MIDDLE, LARGE = 3_100_000, 500_000_000, 8_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("adapter", "weights", "rate"),
+    [
+        ("full", SMALL, 3e-4),
+        ("lora", SMALL, 9e-4),
+        ("dora", SMALL, 9e-4),
+        ("prompt", SMALL, 3e-2),
+        ("full", MIDDLE, 5e-6),
+        ("full", LARGE, 1e-6),
+        ("lora", MIDDLE, 5e-5),
+        ("dora", LARGE, 5e-5),
+        ("prompt", MIDDLE, 3e-2),
+    ],
+)
+def test_the_rate_follows_from_size_and_from_what_is_trained(adapter, weights, rate):
+    assert rate_for(DPOParameters(adapter=adapter), weights, RATES) == pytest.approx(rate, rel=1e-12)
+    assert rate_for(DPOParameters(adapter=adapter, learning_rate=0.7), weights, RATES) == 0.7
+
+
+@pytest.mark.parametrize(("settings", "rate"), [({"adapter": "lora"}, 9e-4), ({"learning_rate": 0.01}, 0.01)])
+def test_a_run_says_the_rate_that_it_took(run_of, settings, rate):
+    run = run_of("said", "dpo", **{"learning_rate": 0.0, "epochs": 0.5, **settings})
+    assert dpo(run)["learning_rate"] == pytest.approx(rate, rel=1e-12)
