@@ -44,6 +44,7 @@ science: $(VENV)/ok
 	$(BIN)/python -m feedback_types.equal_seconds
 
 chaos: $(VENV)/ok
+	$(BIN)/python -m pytest -m proof
 	$(BIN)/python -m bench.chaos
 	$(BIN)/python -m bench kill_resume
 

@@ -317,6 +317,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
+        "RoleEnum": ["labeler", "reviewer", "admin", "researcher"],
         "SnapshotStatusEnum": "training_bridge.models.Snapshot.Status",
         "RunStatusEnum": "training_bridge.models.Run.Status",
     },

@@ -27,51 +27,49 @@ def address(site):
 
 def test_a_list_becomes_a_file_of_links_without_scripts_and_without_a_mouse(browser, site, address):
     cast, address = address
-    context = browser.new_context(
-        base_url=site.url, java_script_enabled=False, viewport={"width": 390, "height": 844}
-    )
-    page = context.new_page()
-    site.sign_in(page, cast.adam)
-    page.goto(address.removesuffix("bulk/"))
-    page.get_by_role("link", name="Invite many at once").focus()
-    page.keyboard.press("Enter")
-    page.get_by_label("People, one on each line").focus()
-    page.keyboard.insert_text(LIST)
-    for _field in range(3):  # how to write it, the file, the days
-        page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.get_by_text("3 links, shown only now").wait_for()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download as CSV").focus()
+    with browser.page(site.url, java_script_enabled=False, viewport={"width": 390, "height": 844}) as page:
+        site.sign_in(page, cast.adam)
+        page.goto(address.removesuffix("bulk/"))
+        page.get_by_role("link", name="Invite many at once").focus()
         page.keyboard.press("Enter")
-    assert download.value.suggested_filename.endswith("-invitations.csv")
-    rows = list(csv.DictReader(Path(download.value.path()).read_text("utf-8-sig").splitlines()))
-    assert [row["note"] for row in rows] == ["anna@example.org", "'=Ben <Okri>", "磨刀不误砍柴工"]
-    assert [row["link"] for row in rows] == page.locator("code.once").all_inner_texts()
-    context.close()
+        page.get_by_label("People, one on each line").focus()
+        page.keyboard.insert_text(LIST)
+        for _field in range(3):  # how to write it, the file, the days
+            page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.get_by_text("3 links, shown only now").wait_for()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download as CSV").focus()
+            page.keyboard.press("Enter")
+        assert download.value.suggested_filename.endswith("-invitations.csv")
+        rows = list(csv.DictReader(Path(download.value.path()).read_text("utf-8-sig").splitlines()))
+        assert [row["note"] for row in rows] == ["anna@example.org", "'=Ben <Okri>", "磨刀不误砍柴工"]
+        assert [row["link"] for row in rows] == page.locator("code.once").all_inner_texts()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_every_state_is_accessible_and_fits(browser, site, address, width, theme):
     cast, address = address
-    context = browser.new_context(
-        base_url=site.url, bypass_csp=True, color_scheme=theme, viewport={"width": width, "height": 844}
-    )
-    page = context.new_page()
-    site.sign_in(page, cast.adam)
-    found = []
-    for state, text in (("form", ""), ("wrong", WRONG), ("made", LIST), ("people", "")):
-        page.goto(address.removesuffix("bulk/") if state == "people" else address)
-        if state == "form":
-            page.get_by_text("How to write the list").click()
-        if text:
-            page.get_by_label("People, one on each line").fill(text)
-            page.get_by_role("button", name="Make the links").click()
-            page.locator("section.notice").wait_for()
-        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        found += [f"{state}: {line}" for line in [*axe_finds(page), *(["scrolls sideways"] if over else [])]]
-        if out := os.environ.get("WHETSTONE_SCREENSHOTS"):
-            page.screenshot(path=f"{out}/bulk-{state}-{width}-{theme}.png", full_page=True)
-    context.close()
+    with browser.page(
+        site.url, bypass_csp=True, color_scheme=theme, viewport={"width": width, "height": 844}
+    ) as page:
+        site.sign_in(page, cast.adam)
+        found = []
+        for state, text in (("form", ""), ("wrong", WRONG), ("made", LIST), ("people", "")):
+            page.goto(address.removesuffix("bulk/") if state == "people" else address)
+            if state == "form":
+                page.get_by_text("How to write the list").click()
+            if text:
+                page.get_by_label("People, one on each line").fill(text)
+                page.get_by_role("button", name="Make the links").click()
+                page.locator("section.notice").wait_for()
+            over = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            found += [
+                f"{state}: {line}" for line in [*axe_finds(page), *(["scrolls sideways"] if over else [])]
+            ]
+            if out := os.environ.get("WHETSTONE_SCREENSHOTS"):
+                page.screenshot(path=f"{out}/bulk-{state}-{width}-{theme}.png", full_page=True)
     assert found == []

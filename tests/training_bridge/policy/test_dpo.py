@@ -186,7 +186,7 @@ def test_numbers_that_are_none_stop_the_training(run_of, tmp_path, policy_dir):
         dpo(run)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "launch",
     [
