@@ -218,7 +218,10 @@ def want_order(campaign_id: int, *, in_s: int = SETTLE_S) -> None:
 
 
 def save_scores(campaign_id: int, scores: Mapping[int, float], source: str) -> int:
-    """Writes `ItemScore` rows for those of the items that are the campaign's; how many."""
+    """Writes `ItemScore` rows for those of the items that are the campaign's, in two arrays; how many.
+
+    What contradicting answers to them are worth changes with it: the worker that compares them looks again.
+    """
     return run(
         """
         WITH saved AS (
@@ -228,7 +231,11 @@ def save_scores(campaign_id: int, scores: Mapping[int, float], source: str) -> i
           JOIN annotation_item i ON i.id = s.item_id AND i.campaign_id = %(campaign)s
           ON CONFLICT (item_id) DO UPDATE
             SET value = excluded.value, source = excluded.source, scored_at = excluded.scored_at
-          RETURNING 1)
+          RETURNING 1
+        ), compared AS (
+          INSERT INTO annotation_recount (item_id)
+          SELECT d.item_id FROM annotation_disagreement d
+          WHERE d.campaign_id = %(campaign)s AND d.item_id = ANY(%(items)s::bigint[]) AND d.answers > 1)
         SELECT count(*) FROM saved
         """,
         {

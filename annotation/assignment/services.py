@@ -17,7 +17,6 @@ from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from annotation.adjudication.models import Disagreement, Recount
 from annotation.assignment import order, queue, strategies
 from annotation.assignment.models import (
     Assignment,
@@ -365,9 +364,6 @@ def save_scores(*, campaign: Campaign, scores: Mapping[int, float], source: str)
     if bad is not None:
         raise Invalid(_("A score is not a number."), fields={"scores": [_("Give finite numbers.")]})
     saved = order.save_scores(campaign.pk, scores, source[:100])
-    # What contradicting answers to them are worth has changed: the worker that compares them looks again.
-    compared = Disagreement.objects.filter(campaign_id=campaign.pk, item__in=list(scores), answers__gt=1)
-    Recount.objects.bulk_create(Recount(item_id=pk) for pk in compared.values_list("item_id", flat=True))
     if saved and _strategy(campaign.pk)[0].merges:
         order.want_order(campaign.pk, in_s=0)
     return saved

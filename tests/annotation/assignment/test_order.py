@@ -192,3 +192,7 @@ def test_scores_are_finite_and_of_this_campaign(cast):
     with pytest.raises(Invalid):
         services.save_scores(campaign=campaign, scores={mine: float("nan")}, source="run 3")
     assert Item.objects.filter(score__isnull=False).aggregate(n=Count("pk"))["n"] == 1
+    many = dict.fromkeys(range(10**9, 10**9 + 70_000), 1.0) | {
+        mine: 4.0
+    }  # one statement takes 65,535 parameters
+    assert services.save_scores(campaign=campaign, scores=many, source="run 4") == 1
