@@ -18,18 +18,25 @@ def is_text(value: Any) -> TypeGuard[str]:
 
 def request_key(value: Any, field: str = "idempotency_key") -> uuid.UUID:
     """The UUID that makes a request sent twice count once. Raises Invalid naming the field."""
-    try:
-        return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
-    except ValueError:
+    found = _uuid(value)
+    if found is None:
         raise Invalid(
             _("The key of a request must be a UUID."),
             fields={field: [_("Send a UUID, drawn once for this request.")]},
-        ) from None
+        )
+    return found
 
 
 def object_id(value: Any, field: str) -> uuid.UUID:
     """The UUID of something that is there already. Raises Invalid naming the field."""
+    found = _uuid(value)
+    if found is None:
+        raise Invalid(_("An id was not understood."), fields={field: [_("Send a UUID.")]})
+    return found
+
+
+def _uuid(value: Any) -> uuid.UUID | None:
     try:
         return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
     except ValueError:
-        raise Invalid(_("An id was not understood."), fields={field: [_("Send a UUID.")]}) from None
+        return None
