@@ -17,8 +17,7 @@ from annotation.endpoints.failures import EndpointFailed
 from annotation.endpoints.keys import unseal
 from annotation.endpoints.models import Endpoint
 from annotation.errors import Invalid
-
-KEY = "WHETSTONE_ENDPOINT_KEY"  # policy/served.py reads it
+from training_bridge.programs import ENDPOINT_KEY
 
 
 def fault(endpoint: Endpoint, model: str = "") -> str:
@@ -67,7 +66,7 @@ def place(endpoint: Endpoint) -> dict[str, Any]:
 def environment(endpoint: Endpoint | None) -> dict[str, str]:
     """Raises EndpointFailed `key_lost`."""
     key = unseal(endpoint.sealed_key) if endpoint is not None else ""
-    return {KEY: key} if key else {}
+    return {ENDPOINT_KEY: key} if key else {}
 
 
 def told(endpoint: Endpoint | None, model: str) -> dict[str, Any] | None:

@@ -59,6 +59,7 @@ KEPT_CHECKPOINTS = (
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_WRITTEN, NO_MEMORY = "PytorchStreamWriter failed", "can't allocate memory"
 
+ENDPOINT_KEY = "WHETSTONE_ENDPOINT_KEY"  # in a program's environment, and in no file
 FIRST_PROCESS_S = 60  # that the others wait for the first one's config.json
 
 # Set before the libraries that read them are imported. A variable that is already set wins.

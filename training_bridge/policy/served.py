@@ -30,9 +30,8 @@ from annotation.project.env import AllowedHost
 from training_bridge.policy.chat import Messages, as_pair, load_policy
 from training_bridge.policy.config import policy_source
 from training_bridge.policy.generation import Generated, Request, Sampler, Sampling
-from training_bridge.programs import Problem, RunDirectory
+from training_bridge.programs import ENDPOINT_KEY, Problem, RunDirectory
 
-KEY = "WHETSTONE_ENDPOINT_KEY"
 ATTEMPTS, FIRST_WAIT_S, LONGEST_WAIT_S = 4, 0.5, 20.0
 AT_ONCE = 16
 CONNECT_S, TOTAL_S = 10, 600
@@ -50,7 +49,7 @@ class ServedSampler:
         self.url = f"{str(endpoint['base_url']).rstrip('/')}/chat/completions"
         self.model = str(endpoint["model"])
         self.target = target_of(endpoint)
-        self.key = os.environ.get(KEY, "")
+        self.key = os.environ.get(ENDPOINT_KEY, "")
 
     @property
     def source(self) -> dict[str, str]:
@@ -173,8 +172,8 @@ class ServedSampler:
                 quoted = ""  # what it says about a key is not repeated
             raise Problem(
                 f"The endpoint refuses with {response.status_code}" + (f": {quoted}" if quoted else "."),
-                f"Check the model's name, the key ({KEY} from a shell) and how long the prompts are; a server that is "
-                "neither vLLM nor llama.cpp may not know min_p and top_k: set them to 0.",
+                f"Check the model's name, the key ({ENDPOINT_KEY} from a shell) and how long the prompts are; a server "
+                "that is neither vLLM nor llama.cpp may not know min_p and top_k: set them to 0.",
             )
         try:
             answer = response.json()
