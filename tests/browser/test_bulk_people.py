@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.test_pages import axe_finds
+from tests.browsers import axe_finds
 from tests.cast import make_campaign, make_cast
 
 pytestmark = pytest.mark.browser

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from annotation.adjudication.models import Adjudication
 from annotation.adjudication.selectors import queue_of
@@ -16,6 +15,7 @@ from annotation.people.services import create_sign_in_link, invite
 from annotation.webhooks.services import create_webhook
 from tests.browser.scene import dispute, make_scene
 from tests.browser.screenshots import addresses, readme_picture, take_all
+from tests.browsers import axe_finds
 from tests.cast import make_cast, make_labelers, send
 from tests.training_bridge.findings import EVALUATIONS
 from training_bridge.models import Run
@@ -74,15 +74,6 @@ def arguments(scene):
             for method, found in EVALUATIONS.items()
         },
     }
-
-
-def axe_finds(page) -> list[str]:
-    """Violations, a line each. The engine is added past the CSP, which a page's own scripts cannot do."""
-    results = Axe().run(page, options={"resultTypes": ["violations"]})
-    return [
-        f"{v['id']}: {v['help']} {[n['html'][:160] for n in v['nodes'][:3]]}"
-        for v in results.response["violations"]
-    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

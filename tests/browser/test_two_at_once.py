@@ -11,7 +11,7 @@ from annotation.adjudication.selectors import queue_of
 from annotation.campaigns.services import change_campaign, publish_guidelines, publish_protocol
 from annotation.people.services import grant_role
 from tests.browser.scene import GUIDELINES, dispute, make_scene
-from tests.browser.test_pages import axe_finds
+from tests.browsers import axe_finds
 from tests.cast import make_cast
 
 pytestmark = pytest.mark.browser

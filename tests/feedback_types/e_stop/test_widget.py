@@ -1,12 +1,12 @@
 """The stream in a real browser: nothing shows before it came out, Esc stops it, a digit says why; and without scripts."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.submissions.models import Feedback, Submission
 from feedback_types.segments import segment_ends
+from tests.browsers import axe_finds
 from tests.cast import make_campaign, make_cast
 
 pytestmark = pytest.mark.browser
@@ -55,16 +55,12 @@ def wait_for(page, characters, position=0):
     )
 
 
-def axe_finds(page) -> list[str]:
+def both_themes_find(page) -> list[str]:
     found = []
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         page.wait_for_timeout(200)  # colours fade over
-        results = Axe().run(page, options={"resultTypes": ["violations"]})
-        found += [
-            f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
-            for v in results.response["violations"]
-        ]
+        found += [f"{theme} {line}" for line in axe_finds(page)]
     return found
 
 
@@ -240,12 +236,12 @@ def test_without_scripts_it_asks_in_hindsight(browser, site, cast):
 def test_axe_finds_nothing_in_any_state(browser, site, cast):
     with browser.page(site.url, bypass_csp=True, reduced_motion="reduce") as page:
         show(page, site, cast, FIRST, SECOND, settings={"start": "key", "chars_per_s": 20})
-        found = axe_finds(page)
+        found = both_themes_find(page)
         page.keyboard.press("Space")
         expect(page.get_by_role("button", name="Stop Esc")).to_be_visible()
-        found += axe_finds(page)
+        found += both_themes_find(page)
         page.keyboard.press("Escape")
-        found += axe_finds(page)
+        found += both_themes_find(page)
         page.keyboard.press("1")
-        found += axe_finds(page)
+        found += both_themes_find(page)
     assert found == []

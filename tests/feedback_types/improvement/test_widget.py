@@ -1,11 +1,11 @@
 """Editing in a real browser: in the place of the text, with the difference shown, and a verdict; and without scripts."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.submissions.models import Feedback, Submission
+from tests.browsers import axe_finds
 from tests.cast import make_campaign, make_cast
 
 pytestmark = pytest.mark.browser
@@ -41,16 +41,12 @@ def replace_in_editor(page, old, new):
     page.keyboard.insert_text(new)
 
 
-def axe_finds(page) -> list[str]:
+def both_themes_find(page) -> list[str]:
     found = []
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         page.wait_for_timeout(200)  # colours fade over
-        results = Axe().run(page, options={"resultTypes": ["violations"]})
-        found += [
-            f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
-            for v in results.response["violations"]
-        ]
+        found += [f"{theme} {line}" for line in axe_finds(page)]
     return found
 
 
@@ -179,13 +175,13 @@ def test_without_scripts(browser, site, cast):
 def test_axe_finds_nothing_in_any_state(browser, site, cast):
     with browser.page(site.url, bypass_csp=True) as page:
         show(page, site, cast, TEXT, OTHER, settings={"suggestions": "cuts"})
-        found = axe_finds(page)
+        found = both_themes_find(page)
         page.keyboard.press("1")
         replace_in_editor(page, "boils", "cooks")
         expect(page.locator(".improvement-diff ins").first).to_be_visible()
-        found += axe_finds(page)
+        found += both_themes_find(page)
         page.keyboard.press("Control+Enter")
-        found += axe_finds(page)
+        found += both_themes_find(page)
         page.keyboard.press("y")
-        found += axe_finds(page)
+        found += both_themes_find(page)
     assert found == []

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.submissions.models import Feedback
+from tests.browsers import axe_finds
 from tests.cast import make_campaign, make_cast
 
 pytestmark = pytest.mark.browser
@@ -199,9 +199,5 @@ def test_narrow_and_accessible(browser, site, cast) -> None:
             for key in ("why", "where"):
                 page.locator(f"#q-{key} .question-head").click()
                 page.wait_for_timeout(200)  # colours fade over
-                results = Axe().run(page, options={"resultTypes": ["violations"]})
-                found += [
-                    f"{theme} {v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}"
-                    for v in results.response["violations"]
-                ]
+                found += [f"{theme} {line}" for line in axe_finds(page)]
     assert found == []
