@@ -31,7 +31,7 @@ demo: $(VENV)/ok
 test: export OMP_NUM_THREADS ?= 1
 test: export OMP_WAIT_POLICY ?= passive
 test: $(VENV)/ok
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 $(TESTS)
 
 loop: $(VENV)/ok
 	$(BIN)/python manage.py loop

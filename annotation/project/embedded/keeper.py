@@ -4,7 +4,7 @@ Three lock files per server, all in <data dir>/locks, tell everything; the kerne
 
     postgres.users    shared by every process that needs the server; the keeper takes it exclusively to stop
     postgres.start    held while somebody decides whether to start a keeper, so that many at once start one
-    postgres.keeper   held exclusively by the keeper while it lives
+    postgres.keeper   held exclusively by the keeper while it lives; says its number, then "ready" when the server answers
 
     python -m annotation.project.embedded.keeper postgres /srv/whetstone/.data      (started by `Starting`)
 
@@ -30,6 +30,7 @@ SERVERS: dict[str, type[Postgres] | type[Valkey]] = {"postgres": Postgres, "valk
 START_LIMIT_S = 60.0  # crash recovery of a busy database took 2 s; a slow disk may need longer
 RETRY_START_S = 8.0  # a server that was killed may hold its shared memory for a moment
 LINGER_S = 1.0
+READY = "ready"
 LOOK_EVERY_S = 0.1
 
 
@@ -105,7 +106,7 @@ class Starting:
         deadline = time.monotonic() + START_LIMIT_S
         while True:
             kept = is_held(self.places.lock(f"{name}.keeper"))
-            if kept and self.server.is_ready():
+            if kept and is_watched(self.places, name) and self.server.is_ready():
                 if self._keeper is not None:
                     self._keeper.returncode = 0  # it is on its own now: no warning when this object goes
                 return Lease(self.server, self._users)
@@ -118,12 +119,27 @@ class Starting:
             time.sleep(0.03)
 
 
+def keeper_pid(places: Places, name: str) -> int | None:
+    """The number of the process that keeps the server, or kept it last."""
+    words = places.lock(f"{name}.keeper").read_text().split()
+    return int(words[0]) if words else None
+
+
+def is_watched(places: Places, name: str) -> bool:
+    """Whether the keeper has seen its server answer: from then on it ends with the server.
+
+    Until then it starts a server that ends again, so that whoever sees the server answer before the keeper does would
+    take a start for a steady state.
+    """
+    return places.lock(f"{name}.keeper").read_text().split()[1:] == [READY]
+
+
 def stop_when_unused(places: Places, name: str) -> bool:
     """Waits until the server has stopped, without its usual linger. False if others use it, so that it runs on."""
     keeper = places.lock(f"{name}.keeper")
-    if is_held(keeper) and (text := keeper.read_text().strip()).isdigit():
+    if is_held(keeper) and (number := keeper_pid(places, name)):
         try:
-            os.kill(int(text), signal.SIGTERM)
+            os.kill(number, signal.SIGTERM)
         except ProcessLookupError:
             pass  # it ended between the two lines
     shared_since: float | None = None
@@ -151,13 +167,15 @@ def keep(name: str, places: Places, *, scratch: bool) -> int:
         if time.monotonic() > deadline:
             return 0
         time.sleep(0.01)
-    places.lock(f"{name}.keeper").write_text(f"{os.getpid()}\n")
+    notes = places.lock(f"{name}.keeper")
+    notes.write_text(f"{os.getpid()}\n")
     server = SERVERS[name](places, scratch=scratch)
     try:
         process = _start(server)
     except EmbeddedError as error:
         print(error, flush=True)
         return 1
+    notes.write_text(f"{os.getpid()} {READY}\n")
 
     users = FileLock(places.lock(f"{name}.users"))
     idle_since: float | None = None

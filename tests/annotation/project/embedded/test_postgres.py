@@ -12,11 +12,12 @@ import psycopg
 import pytest
 
 from annotation.project.embedded import EmbeddedError, Places
-from annotation.project.embedded.keeper import Starting, stop_when_unused
+from annotation.project.embedded.keeper import Starting, keeper_pid, stop_when_unused
+from annotation.project.embedded.locks import is_held
 from annotation.project.embedded.places import DEFAULT_DATA_DIR
 from annotation.project.embedded.postgres import Postgres, find_binaries, is_postgres, major_version
 
-from .conftest import connect, hold, postmaster_pid, processes_of, wait_until
+from .conftest import ROOT, connect, hold, postmaster_pid, processes_of, wait_until
 
 
 def start(places: Places, name: str = "postgres"):
@@ -114,13 +115,34 @@ def test_after_kill_9_of_keeper_and_server_together_it_starts_again(fresh):
 def test_the_server_ends_with_its_keeper(fresh):
     lease = start(fresh)
     server = postmaster_pid(fresh)
-    keeper = int(fresh.lock("postgres.keeper").read_text())
+    keeper = keeper_pid(fresh, "postgres")
     os.kill(keeper, signal.SIGKILL)
 
     wait_until(lambda: server not in processes_of(fresh.data_dir), "the server ends")
     lease.release()
 
     assert "database system is shut down" in fresh.log("postgres").read_text()  # orderly, not killed
+
+
+def test_a_lease_is_given_once_the_keeper_watches_the_server_and_not_before(fresh):
+    """A keeper starts a server again that ends while it starts: then nobody would hear that it had ended."""
+    fresh.make_data_dir()
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from annotation.project.embedded import keeper, postgres, Places\n"
+        "answers = postgres.Postgres.is_ready\n"
+        "postgres.Postgres.is_ready = lambda server: answers(server) and time.sleep(1.5) is None\n"
+        "sys.exit(keeper.keep('postgres', Places(Path(sys.argv[1])), scratch=True))"
+    )
+    slow = subprocess.Popen([sys.executable, "-c", code, str(fresh.data_dir)], cwd=ROOT)
+    wait_until(lambda: is_held(fresh.lock("postgres.keeper")), "the slow keeper is there")
+
+    lease = start(fresh)
+    os.kill(postmaster_pid(fresh), signal.SIGKILL)
+
+    assert slow.wait(20) == 1
+    assert not lease.is_alive
+    lease.release()
 
 
 def test_a_stale_pid_file_that_names_a_foreign_live_process_does_not_stop_the_start(fresh):
