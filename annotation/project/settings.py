@@ -202,6 +202,10 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 
+WEB_THREADS = envint(
+    "WHETSTONE_THREADS", 32, low=1, high=500
+)  # requests that one web process works on at once
+
 # A process of its own would only be needed if pages had to share more than the database does already.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"

@@ -1,0 +1,185 @@
+"""How the web process works on a request: in a thread that is kept, whatever streams on the event loop."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.core import signals
+from django.db import connection
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from django.urls import path
+
+from annotation.project.handler import Handler
+
+pytestmark = pytest.mark.django_db
+ended: list[str] = []
+
+
+def thread(request):
+    return HttpResponse(f"{threading.current_thread().name} {request.body.decode()}")
+
+
+def endless(request):
+    async def numbers() -> AsyncIterator[bytes]:
+        try:
+            for number in range(10**9):
+                yield b"%d\n" % number
+                await asyncio.sleep(0.01)
+        finally:
+            ended.append(threading.current_thread().name)
+
+    return StreamingHttpResponse(numbers())
+
+
+def breaks(request):
+    def rows():
+        yield b"one"
+        raise RuntimeError("the disk is full")
+
+    return StreamingHttpResponse(rows())
+
+
+def file(request):
+    return FileResponse(BytesIO(b"x" * 200_000))
+
+
+def has_connection(request):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return HttpResponse("yes")
+
+
+urlpatterns = [
+    path("thread", thread),
+    path("endless", endless),
+    path("breaks", breaks),
+    path("file", file),
+    path("has-connection", has_connection),
+]
+
+
+@pytest.fixture
+def handler(settings) -> Handler:
+    settings.ROOT_URLCONF = __name__
+    settings.MIDDLEWARE = []
+    settings.WEB_THREADS = 2
+    ended.clear()
+    return Handler()
+
+
+async def ask(
+    handler: Handler, address: str, *, body: bytes = b"", leaves_after: int = 0
+) -> list[dict[str, Any]]:
+    """What is sent for a request; with `leaves_after` the client goes after so many messages."""
+    sent: list[dict[str, Any]] = []
+    gone = asyncio.Event()
+    arrived = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal arrived
+        if not arrived:
+            arrived = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+        if leaves_after and len(sent) >= leaves_after:
+            gone.set()
+
+    scope = {
+        "type": "http", "method": "POST", "path": f"/{address}", "query_string": b"", "headers": [],
+        "server": ("testserver", 80),
+    }  # fmt: skip
+    await asyncio.wait_for(handler(scope, receive, send), 20)
+    return sent
+
+
+def text(sent: list[dict[str, Any]]) -> bytes:
+    return b"".join(message.get("body", b"") for message in sent)
+
+
+async def test_requests_are_worked_on_in_threads_that_stay(handler):
+    before = threading.active_count()
+    said = [text(await ask(handler, "thread", body=b"%d" % n)).decode().split() for n in range(20)]
+
+    assert [word for _, word in said] == [str(n) for n in range(20)]
+    assert {name for name, _ in said} <= {"request_0", "request_1"}
+    assert threading.active_count() <= before + 2
+
+
+async def test_more_requests_than_threads_wait_for_their_turn(handler):
+    answers = await asyncio.gather(*(ask(handler, "thread", body=b"%d" % n) for n in range(12)))
+
+    assert sorted(int(text(sent).split()[1]) for sent in answers) == list(range(12))
+
+
+async def test_a_stream_ends_when_the_client_leaves(handler):
+    sent = await ask(handler, "endless", leaves_after=5)
+
+    assert text(sent).startswith(b"0\n1\n2\n")
+    assert len(sent) < 20
+    assert ended == [threading.main_thread().name]  # it ran on the event loop
+
+
+async def test_streams_hold_no_thread(handler):
+    streams = [asyncio.create_task(ask(handler, "endless", leaves_after=60)) for _ in range(6)]
+    await asyncio.sleep(0.1)
+    answer = await ask(handler, "thread")
+
+    assert text(answer).startswith(b"request_")
+    assert not any(stream.done() for stream in streams)
+    await asyncio.gather(*streams)
+
+
+async def test_a_stream_that_breaks_is_not_ended_as_if_it_were_whole(handler):
+    sent: list[dict[str, Any]] = []
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        sent += await ask(handler, "breaks")
+
+    assert sent == []
+
+
+async def test_a_file_is_sent_in_large_pieces(handler):
+    sent = await ask(handler, "file")
+
+    assert len(text(sent)) == 200_000
+    assert max(len(message.get("body", b"")) for message in sent) == 65_536
+
+
+@pytest.mark.parametrize("address", ["thread", "endless", "breaks", "file", "has-connection", "unknown"])
+async def test_every_request_is_said_to_begin_and_to_end_once(handler, address):
+    heard: list[str] = []
+    begins = lambda **_: heard.append("begins")  # noqa: E731
+    ends = lambda **_: heard.append("ends")  # noqa: E731
+    signals.request_started.connect(begins)
+    signals.request_finished.connect(ends)
+    try:
+        await ask(handler, address, leaves_after=3 if address == "endless" else 0)
+    except RuntimeError:
+        assert address == "breaks"
+    finally:
+        signals.request_started.disconnect(begins)
+        signals.request_finished.disconnect(ends)
+
+    assert heard == ["begins", "ends"]
+
+
+async def test_the_database_connection_is_free_before_the_answer_is_sent(handler):
+    free_when_sent: list[bool] = []
+
+    def look(**_: Any) -> None:
+        free_when_sent.append(connection.connection is None)
+
+    signals.request_finished.connect(look)
+    try:
+        sent = await ask(handler, "has-connection")
+    finally:
+        signals.request_finished.disconnect(look)
+
+    assert text(sent) == b"yes"
+    assert free_when_sent == [True]
