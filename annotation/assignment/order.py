@@ -286,6 +286,8 @@ def reorder(
     for start in range(0, len(ranked), BATCH):
         part = ranked[start : start + BATCH]
         with transaction.atomic():
+            # A plan for arrays of any length expects ten places and joins two thousand in nested loops.
+            run("SET LOCAL plan_cache_mode = force_custom_plan")
             lock_items([abs(item) for item in part])
             moved += _move(campaign_id, part, until, strategy)
     return moved, seed

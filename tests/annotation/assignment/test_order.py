@@ -1,6 +1,7 @@
 """The order of the queue: what each strategy puts first, the random control, and that a new order passes nobody by."""
 
 import pytest
+from django.db import connection
 from django.db.models import Count
 from django.db.models.functions import Now
 
@@ -153,6 +154,21 @@ def test_after_a_new_order_everybody_gets_the_rest_without_looking_behind(cast, 
         work(person, 20)
         assert len(seen[person.pk]) == len(set(seen[person.pk])) == 10
     assert Slot.objects.count() == 0
+
+
+def test_each_batch_is_planned_for_what_it_holds(cast, monkeypatch):
+    """A plan that is kept for any batch expects ten places; for thousands it costs the square of them."""
+    monkeypatch.setattr(order, "BATCH", 2)
+    campaign = make_campaign(cast, items=40, strategy="oldest", control_share=NEVER)
+
+    change(cast, campaign, strategy="random")
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(generic_plans), sum(custom_plans) >= 18 FROM pg_prepared_statements"
+            " WHERE statement LIKE '%WITH wanted AS%'"
+        )
+        assert cursor.fetchone() == (0, True)  # twenty batches; the first two were not prepared yet
 
 
 def test_what_comes_in_later_is_put_in_order_a_little_later(cast):
