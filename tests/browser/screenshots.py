@@ -39,13 +39,17 @@ PAGES = (
     Page("labeler", "label", ("campaign",)),
     Page("labeler", "label_undo", ("campaign",)),
     Page("labeler", "guidelines", ("campaign",)),
+    Page("labeler", "privacy"),
+    Page("labeler", "erase_me"),
     Page("labeler", "account_change_password"),
     Page("labeler", "mfa_index"),
     Page("admin", "home"),
     Page("admin", "campaigns"),
     Page("admin", "campaign", ("campaign",)),
     Page("admin", "campaign_items", ("campaign",)),
+    Page("admin", "campaign_import", ("campaign",)),
     Page("admin", "campaign_import_one", ("campaign", "import")),
+    Page("admin", "campaign_live", ("campaign",)),
     Page("admin", "campaign_quality", ("campaign",)),
     Page("admin", "campaign_labelers", ("campaign",)),
     Page("admin", "campaign_reliability", ("campaign",)),
@@ -75,10 +79,18 @@ PAGES = (
     Page("researcher", "home"),
     Page("researcher", "data"),
     Page("researcher", "new_snapshot", ("campaign",)),
+    Page("researcher", "snapshot", ("snapshot",)),
+    Page("researcher", "snapshot_answers", ("snapshot",)),
+    Page("researcher", "snapshot_answer", ("snapshot", "event")),
+    Page("researcher", "compare_snapshots", ("snapshot", "later")),
     Page("researcher", "runs"),
     Page("researcher", "new_run", ("campaign",)),
     *(Page("researcher", "run", (method,)) for method in EVALUATIONS),
     Page("researcher", "models"),
+    Page("researcher", "model", ("policy",)),
+    Page("researcher", "model", ("reward",)),
+    Page("researcher", "lineage", ("policy",)),
+    Page("researcher", "progress", ("campaign",)),
     Page("researcher", "rounds"),
 )
 
@@ -128,7 +140,9 @@ def take_all(
                         shown.goto(address, wait_until="load")
                         shown.wait_for_timeout(150)
                         is_screen = page.name.startswith("label") or page.name.endswith(("_blind", "_write"))
-                        about = "-".join([page.name, *(a for a in page.arguments if page.name == "run")])
+                        about = "-".join(
+                            [page.name, *(a for a in page.arguments if page.name in ("run", "model"))]
+                        )
                         target = out / f"{role}-{about}-{width}-{theme}.png"
                         shown.screenshot(path=str(target), full_page=not is_screen)
     return problems

@@ -3,6 +3,7 @@
 With WHETSTONE_SCREENSHOTS=DIR the pictures are kept there.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from tests.browser.screenshots import addresses, readme_picture, take_all
 from tests.browsers import axe_finds
 from tests.cast import make_cast, make_labelers, send
 from tests.training_bridge.findings import EVALUATIONS
-from training_bridge.models import Run
+from training_bridge.models import Checkpoint, Run
+from training_bridge.services import build_snapshot, take_snapshot
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +40,8 @@ def scene(site):
 
 @pytest.fixture
 def arguments(scene):
-    """What the addresses of pages name: the campaign, a file, a webhook with a log, an item in dispute and a settled one."""
+    """What the addresses of pages name: the campaign, a file, a webhook with a log, an item in dispute and a settled one,
+    two snapshots, a reward model and a policy."""
     cast, campaign = scene
     webhook, _secret = create_webhook(
         actor=cast.adam,
@@ -58,7 +61,29 @@ def arguments(scene):
     dispute(campaign, cast.adam, cast.rita)
     settled = Adjudication.objects.get(campaign=campaign).item_id
     disputed, *_others = queue_of(campaign)
+    snapshots = [
+        take_snapshot(campaign=campaign, actor=cast.reza, filters=filters)
+        for filters in ({}, {"settled": True})
+    ]
+    for snapshot in snapshots:
+        build_snapshot(str(snapshot.pk))
+    reward, policy = (
+        Checkpoint.objects.create(
+            kind=kind, name=name, path=f"{kind}-of-the-scene", sha256=digit * 64, campaign=campaign,
+            run=Run.objects.create(
+                campaign=campaign, method=method, status="succeeded", snapshot=snapshots[0], code_revision="test"
+            ),
+        )
+        for kind, method, name, digit in (
+            ("reward_model", "reward_model", "Reward model of round 1", "a"), ("policy", "dpo", "Policy of round 1", "b"),
+        )
+    )  # fmt: skip
     return {
+        "snapshot": str(snapshots[0].pk),
+        "later": str(snapshots[1].pk),
+        "event": str(first_event(snapshots[0])),
+        "reward": str(reward.pk),
+        "policy": str(policy.pk),
         "campaign": campaign.slug,
         "import": str(campaign.imports.get().pk),
         "webhook": str(webhook.pk),
@@ -74,6 +99,12 @@ def arguments(scene):
             for method, found in EVALUATIONS.items()
         },
     }
+
+
+def first_event(snapshot):
+    snapshot.refresh_from_db()
+    with (snapshot.path / "native" / "feedback.jsonl").open() as lines:
+        return json.loads(next(lines))["id"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
