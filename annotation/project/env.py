@@ -10,8 +10,10 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -190,3 +192,92 @@ def envdb(name: str) -> dict[str, Any] | None:
         "PORT": str(parts.pop("port", "")),
         "OPTIONS": parts,
     }
+
+
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+S3_OPTIONS = ("endpoint_url", "region_name", "addressing_style")
+ADDRESSING_STYLES = ("auto", "path", "virtual")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where copies go: how people call the place, without options, and an entry of Django's STORAGES."""
+
+    place: str
+    entry: dict[str, Any]
+
+
+def envstorage(name: str) -> Storage | None:
+    """A place for copies of files, as an address; None if it is not set.
+
+    s3://bucket/prefix?endpoint_url=http://127.0.0.1:9000&region_name=eu-west-1    a bucket of S3 or of what speaks like it
+    file:///mnt/second/whetstone                                                   a directory, such as another disk
+    """
+    text = _read(name)
+    if text is None:
+        return None
+    shape = (
+        "Write s3://bucket/prefix?endpoint_url=https://host:port&region_name=region (both options may be left out) or "
+        "file:///absolute/path."
+    )
+    try:
+        parts = urlsplit(text)
+        has_password = "@" in parts.netloc or any(
+            "@" in urlsplit(v).netloc for _n, v in parse_qsl(parts.query)
+        )
+    except ValueError:  # its message would repeat what was read, which may hold a password
+        raise ImproperlyConfigured(f"{name} is no address. {shape}") from None
+    if has_password:  # it is not repeated
+        raise ImproperlyConfigured(
+            f"{name} holds a user name or password. Take it out: keys come from the environment as boto3 reads it "
+            f"(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or the role of the machine). {shape}"
+        )
+    if parts.scheme == "s3":
+        return _s3(name, parts.netloc, parts.path.strip("/"), parts.query, bool(parts.fragment), shape)
+    path = Path(unquote(parts.path))
+    if parts.scheme != "file" or parts.netloc or parts.query or parts.fragment or len(path.parts) < 2:
+        raise ImproperlyConfigured(f"{name}={_without_values(text)!r} is no address of a storage. {shape}")
+    return Storage(
+        f"file://{path}",
+        {"BACKEND": "annotation.project.artifacts.disk.Disk", "OPTIONS": {"location": str(path)}},
+    )
+
+
+def _s3(name: str, bucket: str, prefix: str, query: str, has_fragment: bool, shape: str) -> Storage:
+    if not BUCKET.fullmatch(bucket) or has_fragment or _is_odd(prefix):
+        raise ImproperlyConfigured(
+            f"{name}: {bucket!r} with the prefix {prefix!r} is no place in S3. {shape}"
+        )
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    if unknown := sorted({*options} - {*S3_OPTIONS}):  # a key among them would be shown with its value
+        raise ImproperlyConfigured(
+            f"{name} has the option {unknown[0]!r}; {', '.join(S3_OPTIONS)} are read. Keys come from the environment "
+            f"(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY). {shape}"
+        )
+    endpoint = options.get("endpoint_url", "https://host")
+    if not re.fullmatch(r"https?://[^/?#\s]+/?", endpoint):
+        raise ImproperlyConfigured(f"{name}: endpoint_url={endpoint!r} is not http(s)://host:port. {shape}")
+    if options.get("addressing_style", "auto") not in ADDRESSING_STYLES:
+        raise ImproperlyConfigured(
+            f"{name}: addressing_style={options['addressing_style']!r} is none of {', '.join(ADDRESSING_STYLES)}."
+        )
+    if find_spec("storages") is None or find_spec("boto3") is None:
+        raise ImproperlyConfigured(
+            f"{name} names a bucket, and the packages for that are not installed. Install the extra s3: "
+            "EXTRAS=s3 make install (or uv pip install -e '.[s3]')."
+        )
+    return Storage(
+        f"s3://{bucket}/{prefix}".rstrip("/"),
+        {
+            "BACKEND": "annotation.project.artifacts.s3.S3",
+            "OPTIONS": {"bucket_name": bucket, "location": prefix, **options},
+        },
+    )
+
+
+def _is_odd(prefix: str) -> bool:
+    return bool(prefix) and not {"", ".", ".."}.isdisjoint(prefix.split("/"))
+
+
+def _without_values(text: str) -> str:
+    return text.partition("?")[0]

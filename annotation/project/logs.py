@@ -61,5 +61,7 @@ def logging_config(*, pretty: bool) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},  # a 404 is not our trouble
             "axes": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            # In detail they write down whole requests, signatures and all.
+            **{name: {"level": "WARNING"} for name in ("boto3", "botocore", "s3transfer", "urllib3")},
         },
     }

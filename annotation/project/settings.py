@@ -26,6 +26,7 @@ from annotation.project.env import (
     envpath,
     envsecret,
     envsecrets,
+    envstorage,
     envstr,
 )
 from annotation.project.logs import logging_config
@@ -291,7 +292,7 @@ STATIC_URL = "/static/"
 # A proxy that serves them must be able to read them, and nothing else of the data directory.
 STATIC_ROOT = envpath("WHETSTONE_STATIC_DIR", DATA_DIR / "static")
 STATICFILES_DIRS = [p for home in TYPE_HOMES for p in sorted(home.glob("*/static"))]
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -299,6 +300,11 @@ STORAGES = {
         else "annotation.project.static.StaticFiles"
     },
 }
+# Where complete snapshots and kept checkpoints are copied to, besides this disk; nowhere by default.
+_artifacts = envstorage("WHETSTONE_ARTIFACT_STORAGE")
+ARTIFACT_PLACE = _artifacts.place if _artifacts else ""
+if _artifacts:
+    STORAGES["artifacts"] = _artifacts.entry
 MEDIA_ROOT = DATA_DIR / "uploads"
 IMPORT_DIR = MEDIA_ROOT / "imports"  # files on their way in; web and workers share it
 
