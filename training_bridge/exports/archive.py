@@ -9,11 +9,38 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 BLOCK = 512
 RECORD = 20 * BLOCK
 PIECE = 1 << 18
+
+
+class Files(Protocol):
+    """What is packed: names with their sizes, and any stretch of each of them in pieces."""
+
+    sizes: dict[str, int]
+
+    def read(self, name: str, first: int, size: int) -> Iterator[bytes]: ...
+
+
+class Folder:
+    """The files of a directory."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.sizes = {
+            p.relative_to(directory).as_posix(): p.stat().st_size for p in directory.rglob("*") if p.is_file()
+        }
+
+    def read(self, name: str, first: int, size: int) -> Iterator[bytes]:
+        with (self.directory / name).open("rb") as file:
+            file.seek(first)
+            left = size
+            while left and (piece := file.read(min(PIECE, left))):
+                left -= len(piece)
+                yield piece
 
 
 @dataclass(frozen=True)
@@ -23,35 +50,31 @@ class Part:
     start: int
     size: int
     data: bytes = b""
-    path: Path | None = None
+    name: str = ""
 
 
 class Archive:
-    """The layout of the tar of one directory; `folder` is the name of the directory inside it, `more` goes in beside."""
+    """The layout of the tar of some files; `folder` is the name of the directory inside it, `more` goes in beside."""
 
-    def __init__(self, directory: Path, folder: str, more: Mapping[str, bytes] | None = None):
+    def __init__(self, source: Path | Files, folder: str, more: Mapping[str, bytes] | None = None):
+        self.files: Files = Folder(source) if isinstance(source, Path) else source
         self.parts: list[Part] = []
         self.size = 0
         for name, data in sorted((more or {}).items()):
-            info = tarfile.TarInfo(f"{folder}/{name}")
-            info.size, info.mode, info.mtime = len(data), 0o644, 0
-            self._add(data=info.tobuf(tarfile.PAX_FORMAT))
+            self._add(data=_header(f"{folder}/{name}", len(data)))
             self._add(data=data)
             self._add(data=bytes(-len(data) % BLOCK))
-        for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-            size = path.stat().st_size
-            info = tarfile.TarInfo(f"{folder}/{path.relative_to(directory).as_posix()}")
-            info.size, info.mode, info.mtime = size, 0o644, 0
-            self._add(data=info.tobuf(tarfile.PAX_FORMAT))
-            self._add(size=size, path=path)
+        for name, size in sorted(self.files.sizes.items(), key=lambda file: PurePosixPath(file[0])):
+            self._add(data=_header(f"{folder}/{name}", size))
+            self._add(size=size, name=name)
             self._add(data=bytes(-size % BLOCK))
         self._add(data=bytes(2 * BLOCK))
         self._add(data=bytes(-self.size % RECORD))
 
-    def _add(self, *, data: bytes = b"", size: int | None = None, path: Path | None = None) -> None:
+    def _add(self, *, data: bytes = b"", size: int | None = None, name: str = "") -> None:
         length = len(data) if size is None else size
         if length:
-            self.parts.append(Part(self.size, length, data, path))
+            self.parts.append(Part(self.size, length, data, name))
             self.size += length
 
     def read(self, first: int = 0, last: int | None = None) -> Iterator[bytes]:
@@ -61,18 +84,21 @@ class Archive:
             low, high = max(first, part.start), min(end, part.start + part.size)
             if low >= high:
                 continue
-            if part.path is None:
+            if not part.name:
                 yield part.data[low - part.start : high - part.start]
                 continue
-            with part.path.open("rb") as file:
-                file.seek(low - part.start)
-                left = high - low
-                while left:
-                    piece = file.read(min(PIECE, left))
-                    if not piece:
-                        raise OSError(f"{part.path} became shorter while it was sent")
-                    left -= len(piece)
-                    yield piece
+            left = high - low
+            for piece in self.files.read(part.name, low - part.start, left):
+                left -= len(piece)
+                yield piece
+            if left:
+                raise OSError(f"{part.name} became shorter while it was sent")
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode, info.mtime = size, 0o644, 0
+    return info.tobuf(tarfile.PAX_FORMAT)
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
