@@ -77,6 +77,12 @@ class TooLarge(Refused):
     status, code = 413, "too_large"
 
 
+class NotNow(Refused):
+    """Something that it needs does not answer; later it may."""
+
+    status, code = 503, "unavailable"
+
+
 class TooMany(Refused):
     """A limit was reached; `extra["retry_after_s"]` says when to come back."""
 

@@ -29,6 +29,7 @@ from feedback_types.base import Screen
 from training_bridge.exports.cut import ANSWERS_OF_ONE, FIRST_SETTLED_EVENT, settled_screen
 from training_bridge.exports.rows import row_of, texts_of
 from training_bridge.models import Checkpoint, Run, Snapshot
+from training_bridge.services import mirror
 
 MOST_STEPS = 200
 MOST_ID = 2**63 - 1
@@ -87,7 +88,7 @@ def state_of(snapshot: Snapshot | None) -> str:
         return "superseded"
     manifest = snapshot.path / "manifest.json"
     if not snapshot.sha256 or not manifest.is_file():
-        return "gone"
+        return "elsewhere" if mirror.is_copied(snapshot) else "gone"
     return "whole" if hashlib.sha256(manifest.read_bytes()).hexdigest() == snapshot.sha256 else "altered"
 
 

@@ -37,7 +37,18 @@ class Job(models.Model):
         abstract = True
 
 
-class Snapshot(Job):
+class Mirrored(models.Model):
+    """A directory that never changes, and its copy in the storage of copies (services/mirror.py)."""
+
+    mirrored_at = models.DateTimeField(null=True)  # since when the copy is whole
+    mirror_tried_at = models.DateTimeField(null=True)
+    mirror_error = models.TextField(blank=True, default="", db_default="")  # of the last try, if it failed
+
+    class Meta:
+        abstract = True
+
+
+class Snapshot(Job, Mirrored):
     """An immutable, content-addressed cut of a campaign's feedback; the files are in `settings.SNAPSHOT_DIR / sha256`."""
 
     class Status(models.TextChoices):
@@ -59,6 +70,7 @@ class Snapshot(Job):
     completed_at = models.DateTimeField(null=True)
     # A person who was in it was erased: its files are gone, and another one says of itself that it supersedes this one.
     erased_at = models.DateTimeField(null=True)
+    unmirrored_at = models.DateTimeField(null=True)  # and the copy's, too
     supersedes = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="successors")
 
     class Meta:
@@ -142,7 +154,7 @@ class Push(Job):
         return self.status not in self.OPEN
 
 
-class Checkpoint(models.Model):
+class Checkpoint(Mirrored):
     """A reward model or policy on disk, with its hash and where it comes from."""
 
     class Kind(models.TextChoices):
@@ -177,6 +189,11 @@ class Checkpoint(models.Model):
     @property
     def short(self) -> str:
         return self.sha256[:12]
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is stored here under its hash, not at a hub or in a directory of the operator's."""
+        return bool(self.sha256) and self.path.endswith(self.sha256)
 
     @property
     def is_soft_prompt(self) -> bool:

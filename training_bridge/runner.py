@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from training_bridge import endpoints, methods, programs
 from training_bridge.exports.snapshot import faults
 from training_bridge.models import Checkpoint, Run, Snapshot
-from training_bridge.services import checkpoints, jobs, runs
+from training_bridge.services import checkpoints, jobs, mirror, runs
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,13 @@ class Attempt:
     def check_inputs(self) -> None:
         snapshot = self.run.snapshot
         if snapshot is not None:
+            try:
+                mirror.bring_snapshot(snapshot)
+            except mirror.Unreachable as error:
+                raise Refused(
+                    str(error),
+                    _("Start it again when the storage of copies answers, or take the snapshot again."),
+                ) from error
             for name, fault in faults(snapshot.path):
                 raise Refused(
                     _("Snapshot %(hash)s is damaged: %(file)s, %(fault)s.")

@@ -20,16 +20,19 @@ from django.utils.translation import gettext as _
 from annotation import access
 from annotation.adjudication.models import Adjudication
 from annotation.campaigns.models import Campaign
-from annotation.errors import Conflict, Gone, NotFound
+from annotation.errors import Conflict, Gone, NotFound, NotNow
 from annotation.items.models import Purpose, Response
 from annotation.people.models import Role, User
+from annotation.project.artifacts import Unavailable
 from annotation.submissions.models import Submission
 from annotation.submissions.selectors import with_feedback
 from feedback_types import registry
 from feedback_types.base import Event, Message, Question, Screen, ShownResponse
 from feedback_types.protocol import load_protocol
-from training_bridge.exports import citation
+from training_bridge import artifacts
+from training_bridge.exports import archive, citation
 from training_bridge.models import Checkpoint, Promotion, Push, Round, Run, Snapshot
+from training_bridge.services import mirror
 
 RESEARCH = (Role.RESEARCHER.value, Role.ADMIN.value)
 MOST_SUBMISSIONS = 3_000
@@ -98,7 +101,35 @@ def snapshot_for(user: Any, snapshot_id: Any) -> Snapshot:
 
 
 def files_of(found: Snapshot) -> Path:
-    """The directory of a complete snapshot. Raises Conflict while it is built, Gone when the files are no longer there."""
+    """The directory of a complete snapshot; one that is on another host is fetched first, if there is a copy of it.
+
+    Raises Conflict while it is built, Gone when the files are no longer there, NotNow when they cannot be fetched.
+    """
+    check_readable(found)
+    try:
+        mirror.bring_snapshot(found)
+    except mirror.Unreachable as error:
+        raise NotNow(str(error)) from error
+    if not (found.path / "manifest.json").is_file():
+        raise Gone(_("The files of this snapshot are gone from the disk; take it again."))
+    return found.path
+
+
+def packed(found: Snapshot) -> archive.Files:
+    """The files of a complete snapshot to send as they are: of this disk, else of its copy. Raises as `files_of`."""
+    check_readable(found)
+    if (found.path / "manifest.json").is_file() or not mirror.is_copied(found):
+        return archive.Folder(files_of(found))
+    try:
+        return artifacts.Copied(found.sha256)
+    except (Unavailable, artifacts.Altered) as error:
+        raise NotNow(
+            _("It is not on this host, and its copy could not be fetched: %(error)s") % {"error": error}
+        ) from error
+
+
+def check_readable(found: Snapshot) -> None:
+    """Raises Conflict while a snapshot is built, Gone when a person in it was erased."""
     if found.status != Snapshot.Status.COMPLETE:
         raise Conflict(_("This snapshot is not complete yet."))
     if found.erased_at is not None:
@@ -111,9 +142,6 @@ def files_of(found: Snapshot) -> Path:
             code="superseded",
             extra={"reason": "erasure", "successor": str(successor.pk) if successor else None},
         )
-    if not (found.path / "manifest.json").is_file():
-        raise Gone(_("The files of this snapshot are gone from the disk; take it again."))
-    return found.path
 
 
 def citation_of(found: Snapshot) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """What workers are woken for. Each task fetches nothing and decides nothing: it calls one function that claims its row.
 
-Queue `default`: snapshots, pushes and the sweeps. Queue `train` (settings.TRAIN_QUEUE): runs, one at a time for each worker.
-A message is an id; it may be lost, come twice or come late, because the row says what is to be done.
+Queue `default`: snapshots, pushes, copies and the sweeps. Queue `train` (settings.TRAIN_QUEUE): runs, one at a time for
+each worker. A message is an id; it may be lost, come twice or come late, because the row says what is to be done.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from training_bridge import runner
-from training_bridge.services import erasure, jobs, pushes, runs, snapshots
+from training_bridge.services import erasure, jobs, mirror, pushes, runs, snapshots
 
 
 @shared_task
@@ -27,6 +27,11 @@ def build_snapshot(snapshot_id: str) -> None:
 @shared_task
 def execute_push(push_id: str) -> None:
     pushes.execute_push(push_id)
+
+
+@shared_task
+def mirror_artifacts() -> None:
+    mirror.mirror_due()
 
 
 # Acknowledged at once: a broker that delivers again after hours must not start a second training.
@@ -49,6 +54,7 @@ def sweep_jobs() -> None:
     snapshots.resend_snapshots()
     pushes.resend_pushes()
     runs.resend_runs()
+    mirror.resend_mirror()
 
 
 BEAT_SCHEDULE = {

@@ -26,6 +26,9 @@ def snapshot_json(found: Snapshot) -> dict[str, Any]:
         "supersedes": manifest.get("supersedes"),
         "created_at": found.created_at,
         "completed_at": found.completed_at,
+        "mirrored_at": found.mirrored_at,
+        "unmirrored_at": found.unmirrored_at,
+        "mirror_error": found.mirror_error,
     }
 
 
@@ -74,6 +77,8 @@ def checkpoint_json(found: Checkpoint) -> dict[str, Any]:
         "parent": found.parent_id,
         "lineage": found.lineage,
         "created_at": found.created_at,
+        "mirrored_at": found.mirrored_at,
+        "mirror_error": found.mirror_error,
     }
 
 

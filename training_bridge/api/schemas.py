@@ -25,6 +25,14 @@ class SnapshotSchema(s.Serializer):
     supersedes = s.CharField(allow_null=True, help_text="The SHA-256 of the one that it takes the place of.")
     created_at = s.DateTimeField()
     completed_at = s.DateTimeField(allow_null=True)
+    mirrored_at = s.DateTimeField(
+        allow_null=True,
+        help_text="Since when a whole copy is in the storage of copies, if this site has one.",
+    )
+    unmirrored_at = s.DateTimeField(
+        allow_null=True, help_text="When the files of that copy were removed, after an erasure."
+    )
+    mirror_error = s.CharField(help_text="Why the last try to copy it, or to remove its copy, failed.")
 
 
 class PushSchema(s.Serializer):
@@ -149,6 +157,11 @@ class CheckpointSchema(s.Serializer):
     parent = s.IntegerField(allow_null=True)  # type: ignore[assignment]
     lineage = s.JSONField()
     created_at = s.DateTimeField()
+    mirrored_at = s.DateTimeField(
+        allow_null=True,
+        help_text="Since when a whole copy is in the storage of copies, if this site has one.",
+    )
+    mirror_error = s.CharField(help_text="Why the last try to copy it, or to remove its copy, failed.")
 
 
 class RoundSchema(s.Serializer):

@@ -227,6 +227,11 @@ def _write(source: cut.Cut, slug: str, root: Path, tell: Progress, supersedes: s
     return manifest
 
 
+def note_of(successor: str | None) -> dict[str, Any]:
+    """What SUPERSEDED.json says, here and in copies."""
+    return {"reason": "erasure", "successor": successor}
+
+
 def superseded(directory: Path) -> dict[str, Any] | None:
     """{"reason", "successor"} of a snapshot whose files were erased; only its manifest is left, and still has its name."""
     note = directory / SUPERSEDED

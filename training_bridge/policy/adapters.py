@@ -52,6 +52,14 @@ def is_soft_prompt(place: str | Path) -> bool:
     return (Path(place) / CONFIG).is_file()
 
 
+def base_sha256(place: str | Path) -> str:
+    """The hash of the policy that a soft prompt belongs to; empty for what is none, or belongs to one of a hub."""
+    about = Path(place) / "whetstone.json"
+    if not is_soft_prompt(place) or not about.is_file():
+        return ""
+    return str((_read(about).get("base") or {}).get("sha256") or "")
+
+
 def base_of(place: str | Path) -> str:
     """Where the policy is that a soft prompt belongs to: a directory or a hub id. Raises Problem when it is not there, or
     is another one."""

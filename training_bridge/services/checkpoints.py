@@ -21,6 +21,7 @@ from training_bridge import programs
 from training_bridge.models import Checkpoint, Promotion
 from training_bridge.policy import adapters
 from training_bridge.programs import directory_sha256 as directory_sha256
+from training_bridge.services import mirror
 
 # Formats that run code when they are read; our programs write safetensors only.
 REFUSED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".npy", ".npz", ".py"})
@@ -73,10 +74,17 @@ def _link_or_copy(source: str, target: str) -> Any:
 
 
 def damage(checkpoint: Checkpoint) -> str:
-    """What is wrong with a checkpoint on disk, in a sentence; empty when it is as it was stored (or comes from a hub)."""
+    """What is wrong with a checkpoint on disk, in a sentence; empty when it is as it was stored (or comes from a hub).
+
+    One that is on another host is fetched first, if there is a copy of it.
+    """
     if not checkpoint.sha256:
         return ""
     directory = Path(checkpoint.path)
+    try:
+        _bring(checkpoint)
+    except mirror.Unreachable as error:
+        return f"{checkpoint.name}: {error}"
     if not directory.is_dir():
         return _("%(name)s is missing from %(path)s.") % {"name": checkpoint.name, "path": directory}
     if directory_sha256(directory) != checkpoint.sha256:
@@ -89,6 +97,14 @@ def damage(checkpoint: Checkpoint) -> str:
     return ""
 
 
+def _bring(checkpoint: Checkpoint) -> None:
+    """Fetches what is not on this disk: the checkpoint, and the policy that a soft prompt stands before."""
+    mirror.bring_checkpoint(checkpoint)
+    if base := adapters.base_sha256(checkpoint.path):
+        for found in Checkpoint.objects.filter(sha256=base)[:1]:
+            mirror.bring_checkpoint(found)
+
+
 @in_transaction
 def promote(*, campaign: Campaign, policy: Checkpoint, actor: User | None) -> Promotion:
     """Make a policy the live one: one row, so readers see the old or the new and never a mix. Raises Invalid or Conflict."""
@@ -97,7 +113,8 @@ def promote(*, campaign: Campaign, policy: Checkpoint, actor: User | None) -> Pr
         raise Invalid(
             _("Only a policy of this campaign can go live."), fields={"policy": [_("Choose a policy.")]}
         )
-    if fault := damage(policy):
+    is_elsewhere = not Path(policy.path).is_dir() and mirror.is_copied(policy)  # fetched where it is served
+    if not is_elsewhere and (fault := damage(policy)):
         raise Invalid(fault, code="damaged")
     before = live_promotion(campaign)
     if before is not None and before.policy_id == policy.pk:

@@ -6,6 +6,7 @@ its manifest (counts and hashes, no words), so that its name can still be checke
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -22,10 +23,12 @@ from annotation.campaigns.models import Campaign
 from annotation.people.models import PersonErasure
 from training_bridge.exports.files import sync_directory
 from training_bridge.exports.snapshot import SUPERSEDED as NOTE
+from training_bridge.exports.snapshot import note_of
 from training_bridge.models import Run, Snapshot
-from training_bridge.services import jobs
+from training_bridge.services import jobs, mirror
 
-REASON = "erasure"
+log = logging.getLogger(__name__)
+
 LOCK = (0x5755 << 40) + 1
 
 
@@ -46,10 +49,12 @@ def on_person_erased(
         campaign__in=campaigns, status=Snapshot.Status.COMPLETE, erased_at=None
     )
     for snapshot in held.order_by("created_at"):
-        if snapshot.sha256 in successors or _holds(
+        if snapshot.sha256 in successors or _may_hold(
             snapshot, pseudonyms.get(snapshot.campaign_id, ""), responses, decisions
         ):
             _supersede(snapshot, successors)
+    if successors:
+        mirror.wake_on_commit()
     return list(successors.values())
 
 
@@ -70,7 +75,7 @@ def _supersede(snapshot: Snapshot, successors: dict[str, Snapshot]) -> None:
     from training_bridge.services.runs import end_run
     from training_bridge.services.snapshots import send_snapshot
 
-    Snapshot.objects.filter(pk=snapshot.pk).update(erased_at=Now())
+    Snapshot.objects.filter(pk=snapshot.pk).update(erased_at=Now(), mirror_tried_at=None, mirror_error="")
     if snapshot.sha256 not in successors:
         successor = Snapshot.objects.create(
             campaign=snapshot.campaign,
@@ -90,12 +95,27 @@ def _supersede(snapshot: Snapshot, successors: dict[str, Snapshot]) -> None:
         )
 
 
-def _holds(
+def _may_hold(
     snapshot: Snapshot, pseudonym: str, responses: Collection[int], decisions: Collection[int]
+) -> bool:
+    """Whether the files hold the person; where they are on another host and their copy cannot be read, they are taken to."""
+    try:
+        with mirror.some_files(snapshot, "native/feedback.parquet", "native/responses.parquet") as directory:
+            return _holds(directory / "native", snapshot, pseudonym, responses, decisions)
+    except mirror.Unreachable as error:
+        log.warning("Snapshot %s cannot be read, so it is superseded: %s", snapshot.short, error)
+        return True
+
+
+def _holds(
+    native: Path,
+    snapshot: Snapshot,
+    pseudonym: str,
+    responses: Collection[int],
+    decisions: Collection[int],
 ) -> bool:
     """Whether the files have an answer by this pseudonym, one of these texts or an answer of one of these decisions; without
     files there is nothing to erase."""
-    native = snapshot.path / "native"
     if pseudonym and (native / "feedback.parquet").is_file():
         column = pq.read_table(native / "feedback.parquet", columns=["labeler"])["labeler"]
         if pc.any(pc.equal(column, pseudonym)).as_py():
@@ -122,7 +142,7 @@ def bury(path: Path, successor: str | None = None) -> None:
     note = path / NOTE
     known = orjson.loads(note.read_bytes()).get("successor") if note.is_file() else None
     temporary = path / f".{NOTE}"
-    temporary.write_bytes(orjson.dumps({"reason": REASON, "successor": successor or known}) + b"\n")
+    temporary.write_bytes(orjson.dumps(note_of(successor or known)) + b"\n")
     temporary.replace(note)
     sync_directory(path)
 
@@ -131,6 +151,9 @@ def name_successor(successor: Snapshot) -> None:
     """Once the successor is built, the old directory says which one it is."""
     if successor.supersedes is not None:
         bury(successor.supersedes.path, successor.sha256)
+        old = Snapshot.objects.filter(sha256=successor.supersedes.sha256)
+        old.update(unmirrored_at=None, mirror_tried_at=None)
+        mirror.wake_on_commit()
 
 
 def discard(path: Path) -> None:

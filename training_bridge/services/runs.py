@@ -21,7 +21,7 @@ from annotation.webhooks.events import emit
 from training_bridge import endpoints, methods
 from training_bridge.models import Checkpoint, Run, Snapshot
 from training_bridge.revision import code_revision
-from training_bridge.services import jobs
+from training_bridge.services import jobs, mirror
 
 log = logging.getLogger(__name__)
 
@@ -220,6 +220,7 @@ def finish_run(
     claim.write(status=status, metrics=metrics, error=error, advice=advice, finished_at=Now())
     if checkpoint is not None:
         checkpoint.save(force_insert=True)
+        mirror.wake_on_commit()
     _follow(Run.objects.get(pk=claim.pk))
 
 

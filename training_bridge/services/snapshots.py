@@ -22,7 +22,7 @@ from training_bridge.exports import snapshot as builder
 from training_bridge.exports.filters import Filters
 from training_bridge.models import Run, Snapshot
 from training_bridge.selectors import pseudonyms_of, reviewers_of
-from training_bridge.services import jobs
+from training_bridge.services import jobs, mirror
 from training_bridge.services.erasure import discard, lock, name_successor, was_overtaken
 
 log = logging.getLogger(__name__)
@@ -111,6 +111,7 @@ def build_snapshot(snapshot_id: str) -> None:
             )
             emit("snapshot.taken", snapshot.campaign_id, snapshot=snapshot.pk, sha256=built.sha256)
             _wake_waiting_runs(snapshot_id)
+            mirror.wake_on_commit()
         snapshot.sha256 = built.sha256
         name_successor(snapshot)
     except jobs.LostClaim:

@@ -140,6 +140,7 @@ def _context(found: Snapshot) -> dict[str, Any]:
         "pushed": found.pushes.filter(status=Push.Status.SUCCEEDED).order_by("-created_at")[:10],
         "push_form": PushForm(),
         "hub": settings.HF_ENDPOINT,
+        "artifact_place": settings.ARTIFACT_PLACE,
     }
     manifest = found.manifest
     if manifest:
@@ -170,12 +171,12 @@ def download(request: HttpRequest, snapshot_id: Any) -> HttpResponse:
 
 def stream(request: HttpRequest, found: Snapshot) -> Any:
     """Sends the tar while it is made; honours Range and If-None-Match, because the bytes never change."""
-    directory = selectors.files_of(found)
+    files = selectors.packed(found)
     cited = selectors.citation_of(found)
     etag = f'"{hashlib.sha256(found.sha256.encode() + b"".join(cited.values())).hexdigest()}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304, headers={"ETag": etag})
-    archive = Archive(directory, f"whetstone-{found.short}", cited)
+    archive = Archive(files, f"whetstone-{found.short}", cited)
     first, last, status = 0, archive.size - 1, 200
     headers = {
         "Content-Type": "application/x-tar",

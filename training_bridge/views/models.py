@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -39,6 +40,7 @@ def models(request: HttpRequest) -> HttpResponse:
 def model(request: HttpRequest, checkpoint_id: int) -> HttpResponse:
     found = selectors.checkpoint_for(request.user, checkpoint_id)
     context: dict[str, Any] = {"model": found, "ancestors": selectors.ancestors(found)}
+    context["artifact_place"] = settings.ARTIFACT_PLACE if found.is_kept else ""
     if found.kind == Checkpoint.Kind.POLICY:
         campaigns = selectors.campaigns_for(request.user)
         context["campaigns"] = (

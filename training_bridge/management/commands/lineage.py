@@ -15,6 +15,7 @@ from training_bridge.exports.reader import read_rows
 from training_bridge.exports.snapshot import faults
 from training_bridge.lineage import Step, ancestry, trace
 from training_bridge.models import Checkpoint
+from training_bridge.services import mirror
 
 
 def _is_stored(row: dict[str, Any]) -> bool:
@@ -35,6 +36,11 @@ class Command(BaseCommand):
         steps = ancestry(self.find(options["model"]))
         walked: dict[str, dict[str, Any]] = {}
         for step in steps:
+            if step.snapshot is not None and step.snapshot_state == "elsewhere":
+                try:
+                    mirror.bring_snapshot(step.snapshot)
+                except mirror.Unreachable as error:
+                    raise CommandError(f"Snapshot {step.snapshot.short}: {error}") from None
             if step.snapshot_state in ("whole", "altered") and step.snapshot.sha256 not in walked:  # type: ignore[union-attr]
                 walked[step.snapshot.sha256] = self.walk(step, options["rows"])  # type: ignore[union-attr]
         if options["json"]:

@@ -10,10 +10,15 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from training_bridge.exports.snapshot import faults, superseded
+from training_bridge.models import Snapshot
+from training_bridge.services import mirror
 
 
 class Command(BaseCommand):
-    help = "Check snapshots: every byte against the hash that names it. Without arguments, all of them."
+    help = (
+        "Check snapshots: every byte against the hash that names it. Without arguments, all of them on this disk; "
+        "one that is named and is not here is fetched from the storage of copies."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("snapshot", nargs="*", help="a directory, or the beginning of a snapshot's hash")
@@ -41,9 +46,20 @@ class Command(BaseCommand):
     def find(self, name: str) -> list[Path]:
         if Path(name).is_dir():
             return [Path(name).resolve()]
-        found = [p for p in settings.SNAPSHOT_DIR.glob("*") if p.name.startswith(name)]
+        found = [p for p in settings.SNAPSHOT_DIR.glob("*") if p.name.startswith(name)] or self.fetch(name)
         if len(found) != 1:
             raise CommandError(
                 f"{len(found)} snapshots are called {name!r}; give more of the hash, or a directory."
             )
         return found
+
+    def fetch(self, name: str) -> list[Path]:
+        copied = Snapshot.objects.filter(sha256__startswith=name, erased_at=None).exclude(mirrored_at=None)
+        found = {snapshot.sha256: snapshot for snapshot in copied}
+        if len(found) == 1:
+            (snapshot,) = found.values()
+            try:
+                mirror.bring_snapshot(snapshot)
+            except mirror.Unreachable as error:
+                raise CommandError(str(error)) from None
+        return [snapshot.path for snapshot in found.values() if snapshot.path.is_dir()]
