@@ -87,7 +87,7 @@ def test_the_procfile_and_the_units_start_the_same_programs() -> None:
     ours = {
         name: check_command(shlex.split(command)) for name, command in procfile().items() if name != "release"
     }
-    assert ours == {n: n for n in ("web", "worker", "beat", "train")} | {"policy": "serve_policy"}
+    assert ours == {n: n for n in ("web", "worker", "beat", "train", "mirror")} | {"policy": "serve_policy"}
     for step in procfile()["release"].split(" && "):
         check_command(shlex.split(step))
     units = {}
