@@ -5,6 +5,7 @@ from tests.bucket import bucket    # the fixture: WHETSTONE_ARTIFACT_STORAGE lea
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from moto.server import ThreadedMotoServer
 
 from annotation.project.env import Storage, envstorage
 
+logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request
 KEYS = {"AWS_ACCESS_KEY_ID": "CANARYKEYID0123456789", "AWS_SECRET_ACCESS_KEY": "canary/secret/of/the/bucket"}
 
 

@@ -21,8 +21,9 @@ from annotation.project.artifacts import PIECE, Missing, Unavailable
 
 NOT_THERE = ("404", "NoSuchKey", "NotFound")
 NOT_KNOWN = ("NotImplemented", "MethodNotAllowed", "501", "405")
-# Of a large file, two parts of 8 MiB are on their way at once: 16 MiB of memory, whatever its size.
+# Of a large file, two parts of 8 MiB are on their way at once and two wait: the same memory, whatever its size.
 TRANSFER = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 20, max_concurrency=2)
+TRANSFER.max_in_memory_upload_chunks = 2
 
 
 @contextmanager

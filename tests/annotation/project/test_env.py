@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from annotation.project.env import envbool, envdb, envint, envlist, envpath, envsecret, envstr
+from annotation.project.env import envbool, envdb, envint, envlist, envpath, envsecret, envstorage, envstr
 
 NAME = "WHETSTONE_SAMPLE"
 SECRET = "qWertyuiopAsdfghjklZxcvbnm0123456789-qwertyuiopasdf"
@@ -41,6 +41,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch, text):
     assert envpath(NAME, Path("/d")) == Path("/d")
     assert envsecret(NAME) is None
     assert envdb(NAME) is None
+    assert envstorage(NAME) is None
 
 
 def test_good_values_are_read(monkeypatch):
