@@ -24,7 +24,7 @@ from django.core.files.storage import storages
 
 from annotation.project.artifacts import ArtifactStorage, Missing
 from training_bridge import programs
-from training_bridge.exports.files import sha256_of
+from training_bridge.exports.files import sha256_of, sweep_scratch
 from training_bridge.exports.snapshot import SUPERSEDED, faults, superseded
 
 SNAPSHOTS, CHECKPOINTS = "snapshots", "checkpoints"
@@ -167,6 +167,7 @@ def fetch(kind: str, sha256: str, root: Path, *, tell: Tell = nothing) -> Path:
         return target
     files = listed(kind, sha256)
     root.mkdir(parents=True, exist_ok=True)
+    sweep_scratch(root)
     temporary = root / f".tmp-{uuid.uuid4().hex}"
     try:
         total, done = sum(about["bytes"] for about in files.values()), 0

@@ -105,21 +105,19 @@ def files_of(found: Snapshot) -> Path:
 
     Raises Conflict while it is built, Gone when the files are no longer there, NotNow when they cannot be fetched.
     """
-    check_readable(found)
+    check_there(found)
     try:
         mirror.bring_snapshot(found)
     except mirror.Unreachable as error:
         raise NotNow(str(error)) from error
-    if not (found.path / "manifest.json").is_file():
-        raise Gone(_("The files of this snapshot are gone from the disk; take it again."))
     return found.path
 
 
 def packed(found: Snapshot) -> archive.Files:
     """The files of a complete snapshot to send as they are: of this disk, else of its copy. Raises as `files_of`."""
-    check_readable(found)
-    if (found.path / "manifest.json").is_file() or not mirror.is_copied(found):
-        return archive.Folder(files_of(found))
+    check_there(found)
+    if (found.path / "manifest.json").is_file():
+        return archive.Folder(found.path)
     try:
         return artifacts.Copied(found.sha256)
     except (Unavailable, artifacts.Altered) as error:
@@ -128,8 +126,8 @@ def packed(found: Snapshot) -> archive.Files:
         ) from error
 
 
-def check_readable(found: Snapshot) -> None:
-    """Raises Conflict while a snapshot is built, Gone when a person in it was erased."""
+def check_there(found: Snapshot) -> None:
+    """Raises Conflict while a snapshot is built, Gone when its files are neither on this disk nor copied."""
     if found.status != Snapshot.Status.COMPLETE:
         raise Conflict(_("This snapshot is not complete yet."))
     if found.erased_at is not None:
@@ -142,6 +140,8 @@ def check_readable(found: Snapshot) -> None:
             code="superseded",
             extra={"reason": "erasure", "successor": str(successor.pk) if successor else None},
         )
+    if not (found.path / "manifest.json").is_file() and not mirror.is_copied(found):
+        raise Gone(_("The files of this snapshot are gone from the disk; take it again."))
 
 
 def citation_of(found: Snapshot) -> dict[str, bytes]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +85,17 @@ def sha256_of(path: Path, *, on_bytes: Callable[[int], None] | None = None) -> s
             if on_bytes:
                 on_bytes(len(piece))
     return digest.hexdigest()
+
+
+def sweep_scratch(root: Path) -> None:
+    """Removes what a build or a fetch that was killed left below a directory, when it is a day old."""
+    for old in root.glob(".tmp-*"):
+        try:
+            is_old = time.time() - old.stat().st_mtime > 86_400
+        except FileNotFoundError:  # it got its name, or was removed, meanwhile
+            continue
+        if is_old:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def sync_directory(path: Path) -> None:

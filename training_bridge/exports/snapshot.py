@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +25,7 @@ import pyarrow as pa
 
 from training_bridge.exports import agreement, cards, citation, cut, events
 from training_bridge.exports.counts import Counts
-from training_bridge.exports.files import OPTIONS, HashingFile, sha256_of, sync_directory
+from training_bridge.exports.files import OPTIONS, HashingFile, sha256_of, sweep_scratch, sync_directory
 from training_bridge.exports.filters import Filters
 from training_bridge.exports.formats import Views
 from training_bridge.exports.split import split_of
@@ -98,9 +97,7 @@ def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
 @contextmanager
 def _scratch(root: Path) -> Iterator[Path]:
     """A directory for one build, gone afterwards unless it was renamed; what a killed build left is swept after a day."""
-    for old in root.glob(".tmp-*"):
-        if time.time() - old.stat().st_mtime > 86_400:
-            shutil.rmtree(old, ignore_errors=True)
+    sweep_scratch(root)
     scratch = root / f".tmp-{uuid.uuid4().hex}"
     scratch.mkdir()
     try:

@@ -15,13 +15,14 @@ from typing import Any
 import orjson
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from annotation.campaigns.models import Campaign
 from annotation.people.models import PersonErasure
-from training_bridge.exports.files import sync_directory
+from training_bridge.exports.files import sweep_scratch, sync_directory
 from training_bridge.exports.snapshot import SUPERSEDED as NOTE
 from training_bridge.exports.snapshot import note_of
 from training_bridge.models import Run, Snapshot
@@ -165,6 +166,7 @@ def discard(path: Path) -> None:
 def bury_erased() -> int:
     """Takes up what a process that died left: files of snapshots that are erased. How many directories."""
     done = 0
+    sweep_scratch(settings.SNAPSHOT_DIR)
     for snapshot in Snapshot.objects.exclude(erased_at=None).order_by("erased_at"):
         if (snapshot.path / "native").is_dir():
             successor = snapshot.successor

@@ -258,7 +258,8 @@ def some_files(snapshot: Snapshot, *names: str) -> Iterator[Path]:
         yield snapshot.path
         return
     files = (snapshot.manifest or {}).get("files", {})
-    with tempfile.TemporaryDirectory(prefix="whetstone-copy-") as directory:
+    settings.SNAPSHOT_DIR.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=settings.SNAPSHOT_DIR) as directory:
         try:
             for name in names:
                 if name in files:

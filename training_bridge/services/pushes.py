@@ -52,7 +52,7 @@ def start_push(*, snapshot: Snapshot, actor: User, repository: Any, token: Any, 
     if fields:
         raise Invalid(_("Nothing was sent; mend the marked fields."), fields=fields)
     check_terms(snapshot, private=private)
-    selectors.files_of(snapshot)
+    selectors.check_there(snapshot)
     Snapshot.objects.select_for_update(no_key=True).get(pk=snapshot.pk)
     under_way = Push.objects.filter(snapshot=snapshot, repository=repository, status__in=Push.OPEN)
     if under_way.exists():
