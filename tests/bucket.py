@@ -15,6 +15,7 @@ from unittest import mock
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from django.conf import settings
 from django.test import override_settings
 from moto.server import ThreadedMotoServer
@@ -56,10 +57,16 @@ class Bucket:
         """Everything in the bucket, earlier versions too, by name without the prefix."""
         found: dict[str, bytes] = {}
         for version in self.client.list_object_versions(Bucket=self.name).get("Versions", []):
-            got = self.client.get_object(Bucket=self.name, Key=version["Key"], VersionId=version["VersionId"])
-            found[version["Key"].removeprefix("site/")] = (
-                found.get(version["Key"].removeprefix("site/"), b"") + got["Body"].read()
-            )
+            name = version["Key"].removeprefix("site/")
+            try:
+                got = self.client.get_object(
+                    Bucket=self.name, Key=version["Key"], VersionId=version["VersionId"]
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in ("NoSuchVersion", "NoSuchKey"):
+                    raise
+                continue  # a worker removed it while this looked
+            found[name] = found.get(name, b"") + got["Body"].read()
         return found
 
     def put(self, name: str, data: bytes) -> None:

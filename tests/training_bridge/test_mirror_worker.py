@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from django.conf import settings
 
 from annotation.people.erasure import erase_person
 from tests.bucket import KEYS, Bucket, configured
@@ -28,7 +28,7 @@ def bucket() -> Iterator[Bucket]:
     made.stop()
 
 
-def test_a_snapshot_is_copied_and_an_erasure_follows_it(bucket: Bucket, worker: None, places: object) -> None:
+def test_a_snapshot_is_copied_and_an_erasure_follows_it(bucket: Bucket, worker: None, places: Any) -> None:
     world = World(n_prompts=3, texts=("A canary of an answer {n}.", "Another one {n}."))
     world.answer_all()
     taken = take_snapshot(campaign=world.campaign, actor=world.researcher)
@@ -37,7 +37,10 @@ def test_a_snapshot_is_copied_and_an_erasure_follows_it(bucket: Bucket, worker: 
         taken.refresh_from_db()
         return getattr(taken, field) is not None
 
-    until(lambda: has("mirrored_at"), 40)
+    def logs() -> str:
+        return places.log(f"test-worker-{os.getpid()}").read_text(errors="replace")
+
+    until(lambda: has("mirrored_at"), 90, what=logs)
     folder = f"snapshots/{taken.sha256}"
     local = {p.relative_to(taken.path).as_posix(): p for p in taken.path.rglob("*") if p.is_file()}
     objects = bucket.objects
@@ -53,13 +56,12 @@ def test_a_snapshot_is_copied_and_an_erasure_follows_it(bucket: Bucket, worker: 
         note = bucket.objects.get(f"{folder}/SUPERSEDED.json", b"")
         return bool(successor.mirrored_at) and successor.sha256.encode() in note and has("unmirrored_at")
 
-    until(is_followed, 40)
+    until(is_followed, 90, what=logs)
     objects = bucket.objects
     assert {name for name in objects if name.startswith(folder)} == {
         f"{folder}/{name}" for name in ("SUPERSEDED.json", "manifest.json")
     }
     assert not any(pseudonym in data for data in objects.values())
     assert any(name.startswith(f"snapshots/{successor.sha256}/native/") for name in objects)
-    logs = "".join(p.read_text(errors="replace") for p in (settings.DATA_DIR / "logs").glob("test-worker-*"))
-    assert f"{folder} is copied to s3://{bucket.name}/site." in logs
-    assert not any(key in logs for key in KEYS.values())
+    assert f"{folder} is copied to s3://{bucket.name}/site." in logs()
+    assert not any(key in logs() for key in KEYS.values())

@@ -154,17 +154,23 @@ def _remove(row: Snapshot, say: Say) -> bool:
             return False
         rows = Snapshot.objects.filter(sha256=row.sha256).exclude(erased_at=None)
         rows.update(mirror_tried_at=Now())
-        successor = row.successor
-        named = (successor.sha256 or None) if successor else None
+        named = _successor_of(row)
         try:
             gone = artifacts.supersede(row.sha256, note_of(named))
         except Unavailable as error:
             _failed(rows, f"the copy of {name} is not removed", error)
             raise
         rows.update(unmirrored_at=Now(), mirror_error="")
+        if _successor_of(row) != named:  # it was completed meanwhile: the note is written again
+            rows.update(unmirrored_at=None, mirror_tried_at=None)
         say(f"{name}: superseded, {gone} files of its copy removed")
         log.info("The copy of %s at %s is removed: %s files.", name, settings.ARTIFACT_PLACE, gone)
         return True
+
+
+def _successor_of(row: Snapshot) -> str | None:
+    successor = row.successor
+    return (successor.sha256 or None) if successor else None
 
 
 def _failed(rows: QuerySet[Any], what: str, error: Exception) -> None:
