@@ -35,9 +35,8 @@ from tests.training_bridge.world import World
 from training_bridge import artifacts, selectors
 from training_bridge.exports.snapshot import faults
 from training_bridge.models import Checkpoint, Snapshot
-from training_bridge.policy.adapters import is_soft_prompt
 from training_bridge.services import build_snapshot, mirror, promote, start_run, take_snapshot
-from training_bridge.services.checkpoints import damage
+from training_bridge.services.checkpoints import damage, store
 from training_bridge.tasks import mirror_artifacts, sweep_jobs
 
 __all__ = ["bucket"]
@@ -353,7 +352,6 @@ def test_a_list_that_leads_outside_is_refused(world: World, bucket: Bucket, tmp_
 
 def test_a_checkpoint_is_fetched_where_it_is_used(world: World, bucket: Bucket) -> None:
     model = trained(world)
-    assert not is_soft_prompt(model.path)
     mirror_artifacts()
     model.refresh_from_db()
     files = elsewhere(model)
@@ -364,6 +362,21 @@ def test_a_checkpoint_is_fetched_where_it_is_used(world: World, bucket: Bucket) 
     bucket.stop()
     assert "could not be fetched" in damage(model)
     bucket.start()
+
+
+def test_a_soft_prompt_brings_its_policy(world: World, bucket: Bucket, tmp_path: Path) -> None:
+    base, made = trained(world), tmp_path / "prompt"
+    made.mkdir()
+    (made / "adapter_config.json").write_text('{"base_model_name_or_path": ""}')
+    (made / "adapter_model.safetensors").write_bytes(b"vectors")
+    (made / "whetstone.json").write_text(json.dumps({"base": {"sha256": base.sha256}}))
+    path, sha256 = store(made)
+    prompt = Checkpoint.objects.create(
+        kind="policy", name="soft", path=str(path), sha256=sha256, campaign=world.campaign, parent=base
+    )
+    mirror_artifacts()
+    before = [elsewhere(row) for row in (prompt, base)]
+    assert damage(prompt) == "" and [on_disk(Path(row.path)) for row in (prompt, base)] == before
 
 
 # --- Gone with a person ----------------------------------------------------------------------------------------------
