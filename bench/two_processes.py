@@ -7,8 +7,8 @@ Each program runs once alone, once as `torchrun --standalone --nproc_per_node 2 
 and a share of the rows, and once as `accelerate launch --use_fsdp --fsdp_version 2 --num_processes 2 -m …`, where it holds a
 part of every weight as well; with a tiny policy, the same seed and the same items a step. Reported: the largest difference
 between the losses that both told at a step, relative to the loss, and how far apart the weights of the results are, relative
-to how far they have moved (Euclidean norms). What differs is the order in which floats are added; Adam makes much of it for a
-single weight whose gradient is next to nothing, such as the embedding of a rare token, so one weight alone says little.
+to how far they have moved (Euclidean norms). What differs is the order in which floats are added; Adam makes much of it for
+a weight whose gradient is next to nothing, such as the embedding of a rare token, so one weight alone says little.
 
 The rows are cut to whole steps: what an epoch has left over is a smaller step in one process, while for several accelerate
 fills it up with rows that were there before. For RLOO and GRPO TRL draws the answers of each process from a stream of its
