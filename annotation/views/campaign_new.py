@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -51,7 +52,33 @@ class NewCampaignForm(forms.Form):
     )  # fmt: skip
 
 
+class Part(NamedTuple):
+    """Fields of one section of the settings page."""
+
+    key: str
+    title: str | Promise
+    fields: list[forms.BoundField]
+
+
 class SettingsPageForm(ControlFields):
+    """Its fields stand on the page by what they are about."""
+
+    PARTS = (
+        ("campaign", gettext_lazy("Name and guidelines"), ("name", "guidelines")),
+        (
+            "queue",
+            gettext_lazy("Queue"),
+            ("strategy", "control_share", "overlap", "lease_s", "hold_after", "skills"),
+        ),
+        (
+            "disagreement",
+            gettext_lazy("Disagreement"),
+            ("extra_below", "extra_up_to", "error_categories", "shows_scores", "shows_errors"),
+        ),
+        *ControlFields.PARTS,
+        ("data", gettext_lazy("Data"), ("data_license", "legal_basis")),
+    )
+
     version = forms.IntegerField(widget=forms.HiddenInput)
     base = forms.CharField(
         required=False, strip=False, widget=forms.HiddenInput
@@ -134,6 +161,9 @@ class SettingsPageForm(ControlFields):
         help_text=gettext_lazy("Saving a change publishes a new version; each answer keeps the one it was given under."),
         required=False, strip=False, widget=forms.Textarea(attrs={"rows": 14}),
     )  # fmt: skip
+
+    def parts(self) -> list[Part]:
+        return [Part(key, title, [self[name] for name in names]) for key, title, names in self.PARTS]
 
     def clean_error_categories(self) -> list[str]:
         lines = self.cleaned_data["error_categories"].splitlines()

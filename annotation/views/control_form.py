@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy
 
-from annotation.campaigns.services import CONTROL, RANGES, SHARES
+from annotation.campaigns.services import RANGES, SHARES
 
 
 def _share(name: str, label: Any, help_text: Any) -> forms.FloatField:
@@ -18,6 +18,11 @@ def _share(name: str, label: Any, help_text: Any) -> forms.FloatField:
 
 class ControlFields(forms.Form):
     """Fields that are named in `campaigns.services.CONTROL`; the settings form adds its own."""
+
+    PARTS: ClassVar[tuple[tuple[str, Any, tuple[str, ...]], ...]] = (
+        ("gold", gettext_lazy("Gold items"), ("gold_share", "gold_warn", "gold_pause", "gold_window")),
+        ("practice", gettext_lazy("Practice"), ("practice_first", "practice_pass", "practice_retries")),
+    )
 
     gold_share = _share(
         "gold_share",
@@ -61,9 +66,3 @@ class ControlFields(forms.Form):
         help_text=gettext_lazy("How often somebody may try again who did not qualify. 0: not at all."),
         min_value=RANGES["practice_retries"][0], max_value=RANGES["practice_retries"][1],
     )  # fmt: skip
-
-    def plain(self) -> list[forms.BoundField]:
-        return [field for field in self if field.name not in CONTROL]
-
-    def control(self) -> list[forms.BoundField]:
-        return [self[name] for name in CONTROL]

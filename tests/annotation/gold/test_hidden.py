@@ -179,4 +179,4 @@ def test_pages_of_those_who_oversee(client):
     assert str(item.pk) in reviewer.get(f"/campaigns/{campaign.slug}/items/?state=gold").content.decode()
     aside(cast, campaign, 1)
     settings = signed_in(cast.adam).get(f"/campaigns/{campaign.slug}/settings/").content.decode()
-    assert "Quality control" in settings and 'name="gold_share"' in settings
+    assert "Gold items" in settings and 'name="gold_share"' in settings

@@ -12,6 +12,7 @@ from annotation.campaigns.models import Campaign
 from annotation.campaigns.services import CONTROL
 from annotation.items import import_runs
 from annotation.people.models import AuditEvent, Invitation, Membership
+from annotation.views.campaign_new import SettingsPageForm
 from feedback_types import registry
 from tests.cast import add_some_items, make_campaign, make_cast, send
 
@@ -280,3 +281,11 @@ def test_a_token_is_shown_once(client, cast):
     assert text not in client.get("/tokens/").content.decode()
     api = client.get("/api/campaigns/", headers={"Authorization": f"Bearer {text}"})
     assert api.status_code == 200
+
+
+def test_every_setting_stands_in_one_part_of_its_page():
+    form = SettingsPageForm()
+
+    shown = [field.name for part in form.parts() for field in part.fields]
+
+    assert sorted(shown) == sorted(field.name for field in form.visible_fields())
