@@ -51,12 +51,21 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
     if user.is_superuser:
         roles |= {Role.ADMIN}
     entries: list[dict[str, object]] = []
+    path = _section(request.path)
     for entry in ENTRIES:
         url = _address(entry.url_name)
         if url and (entry.url_name == "home" or roles & entry.roles):
-            is_current = request.path == url or (url != "/" and request.path.startswith(url))
+            is_current = path == url or (url != "/" and path.startswith(url))
             entries.append({"url": url, "label": entry.label, "is_current": is_current})
     return entries
+
+
+def _section(path: str) -> str:
+    """The address itself, or the one that a campaign's page belongs to: /campaigns/x/rounds/2/ is about rounds."""
+    parts = path.split("/")
+    if len(parts) > 4 and parts[1] == "campaigns" and any(parts[3] == entry.url_name for entry in ENTRIES):
+        return _address(parts[3]) or path
+    return path
 
 
 @cache
