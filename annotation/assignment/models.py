@@ -95,6 +95,9 @@ class QueueState(models.Model):
     order_due_at = models.DateTimeField(null=True)
     ordered_at = models.DateTimeField(null=True)
     order_seed = models.BigIntegerField(null=True)  # of the last order: its shuffle and its control places
+    # The overlap that is being given to the items one after the other, and the last item that has it; NULL: all have it.
+    overlap_to = models.PositiveSmallIntegerField(null=True)
+    overlap_after = models.BigIntegerField(null=True)
 
     class Meta:
         indexes = [

@@ -83,17 +83,25 @@ def fill(campaign_id: int, first_id: int, last_id: int, *, strategy: Strategy, s
         return cursor.rowcount
 
 
-def change_overlap(campaign_id: int, overlap: int, *, strategy: Strategy) -> None:
-    """Gives every item the new overlap: adds slots at the tail, or removes free ones; the items are locked.
+def change_overlap(
+    campaign_id: int, overlap: int, *, strategy: Strategy, first_id: int = 0, last_id: int = 2**63 - 1
+) -> None:
+    """Gives the items of an id range the new overlap: adds slots at the tail, or removes free ones; the items are locked.
 
-    An item with an overlap of its own keeps it where it is larger, so that lowering all takes nothing from it.
-    Leases that are out stay; an answer that then finds its item complete is kept as late.
+    An item with an overlap of its own keeps it where it is larger, so that lowering all takes nothing from it; one that has
+    more answers keeps as many places. Leases that are out stay; an answer that then finds its item complete is kept as late.
     """
-    params = {"campaign": campaign_id, "overlap": overlap, "strategy": strategy.slug}
+    params = {
+        "campaign": campaign_id,
+        "overlap": overlap,
+        "strategy": strategy.slug,
+        "first": first_id,
+        "last": last_id,
+    }
     run(
         """
-        UPDATE annotation_item SET overlap = %(overlap)s, has_own_overlap = false
-        WHERE campaign_id = %(campaign)s
+        UPDATE annotation_item SET overlap = greatest(%(overlap)s, counted), has_own_overlap = counted > %(overlap)s
+        WHERE campaign_id = %(campaign)s AND id BETWEEN %(first)s AND %(last)s
           AND (overlap < %(overlap)s OR (overlap > %(overlap)s AND NOT has_own_overlap))
         """,
         params,
@@ -103,11 +111,14 @@ def change_overlap(campaign_id: int, overlap: int, *, strategy: Strategy) -> Non
         WITH room AS MATERIALIZED (
           SELECT i.id, i.lane, i.overlap - i.counted - coalesce(s.n, 0) - coalesce(l.n, 0) AS n
           FROM annotation_item i
-          LEFT JOIN (SELECT item_id, count(*) AS n FROM annotation_slot WHERE campaign_id = %(campaign)s GROUP BY 1) s
+          LEFT JOIN (SELECT item_id, count(*) AS n FROM annotation_slot
+                     WHERE campaign_id = %(campaign)s AND item_id BETWEEN %(first)s AND %(last)s GROUP BY 1) s
             ON s.item_id = i.id
           LEFT JOIN (SELECT item_id, count(*) AS n FROM annotation_assignment
-                     WHERE campaign_id = %(campaign)s AND state = 1 GROUP BY 1) l ON l.item_id = i.id
-          WHERE i.campaign_id = %(campaign)s AND i.withdrawn_at IS NULL AND i.held_at IS NULL AND i.purpose = 'work'
+                     WHERE campaign_id = %(campaign)s AND item_id BETWEEN %(first)s AND %(last)s AND state = 1 GROUP BY 1) l
+            ON l.item_id = i.id
+          WHERE i.campaign_id = %(campaign)s AND i.id BETWEEN %(first)s AND %(last)s
+            AND i.withdrawn_at IS NULL AND i.held_at IS NULL AND i.purpose = 'work'
         ), more AS (
           INSERT INTO annotation_slot (campaign_id, lane, pos, replica, item_id, chosen_by)
           SELECT %(campaign)s, p.lane, p.pos, r, p.id, %(strategy)s FROM (
@@ -123,6 +134,76 @@ def change_overlap(campaign_id: int, overlap: int, *, strategy: Strategy) -> Non
         """,
         params,
     )
+
+
+def want_overlap(campaign_id: int, overlap: int | None) -> None:
+    """The items are to be given this overlap one after the other; None: all have it."""
+    run(
+        """
+        INSERT INTO annotation_queuestate AS q (campaign_id, low_pos, overlap_to, overlap_after) VALUES (%s, 0, %s, %s)
+        ON CONFLICT (campaign_id) DO UPDATE SET overlap_to = excluded.overlap_to, overlap_after = excluded.overlap_after
+        """,
+        [campaign_id, overlap, None if overlap is None else 0],
+    )
+
+
+def spread_overlap(campaign_id: int, *, strategy: Strategy) -> bool:
+    """Gives the next items of a campaign the overlap that is wanted. False if all have it, or somebody else is at it.
+
+    Items are locked before the queue's own row, as everywhere. What was wanted may change meanwhile: then nothing is kept.
+    """
+    with transaction.atomic():
+        if not run("SELECT pg_try_advisory_xact_lock(%s)", [(0x5753 << 40) + campaign_id])[0][0]:
+            return False
+        run("SET LOCAL plan_cache_mode = force_custom_plan")
+        wanted = run(
+            "SELECT overlap_to, overlap_after FROM annotation_queuestate"
+            " WHERE campaign_id = %s AND overlap_to IS NOT NULL",
+            [campaign_id],
+        )
+        if not wanted:
+            return False
+        overlap, after = wanted[0]
+        ids = [
+            row[0]
+            for row in run(
+                "SELECT id FROM annotation_item WHERE campaign_id = %s AND id > %s ORDER BY id LIMIT %s",
+                [campaign_id, after, BATCH],
+            )
+        ]
+        if ids:
+            lock_items(ids)
+            change_overlap(campaign_id, overlap, strategy=strategy, first_id=ids[0], last_id=ids[-1])
+        kept = run(
+            """
+            UPDATE annotation_queuestate
+            SET overlap_to = CASE WHEN %(last)s::bigint IS NULL THEN NULL ELSE overlap_to END, overlap_after = %(last)s
+            WHERE campaign_id = %(campaign)s AND overlap_to = %(overlap)s AND overlap_after = %(after)s
+            RETURNING 1
+            """,
+            {
+                "campaign": campaign_id,
+                "overlap": overlap,
+                "after": after,
+                "last": ids[-1] if ids else None,
+            },
+        )
+        if not kept:
+            transaction.set_rollback(True)
+            return True
+        if not ids:
+            want_order(campaign_id, in_s=0)
+        return bool(ids)
+
+
+def spreading() -> list[int]:
+    """Campaigns whose items are being given a new overlap."""
+    return [
+        row[0]
+        for row in run(
+            "SELECT campaign_id FROM annotation_queuestate WHERE overlap_to IS NOT NULL ORDER BY campaign_id"
+        )
+    ]
 
 
 def refill(item_ids: Sequence[int]) -> None:

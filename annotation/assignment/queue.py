@@ -515,11 +515,18 @@ def lock_writers(campaign_id: int) -> None:
     run("SELECT pg_advisory_xact_lock(%s)", [(0x5754 << 40) + campaign_id])
 
 
-def lock_all_items(campaign_id: int) -> int:
-    """Holds answers back until the transaction ends; gives the most answers of an item with its campaign's overlap."""
+def has_more_items(campaign_id: int, n: int) -> bool:
+    found = run(
+        "SELECT 1 FROM annotation_item WHERE campaign_id = %s ORDER BY id OFFSET %s LIMIT 1", [campaign_id, n]
+    )
+    return bool(found)
+
+
+def most_counted(campaign_id: int, *, lock: bool) -> int:
+    """The most answers of an item with its campaign's overlap; with `lock`, answers are held back until the end."""
     return run(
         "SELECT coalesce(max(counted) FILTER (WHERE NOT has_own_overlap), 0) FROM (SELECT counted, has_own_overlap"
-        " FROM annotation_item WHERE campaign_id = %s ORDER BY id FOR NO KEY UPDATE) locked",
+        f" FROM annotation_item WHERE campaign_id = %s{' ORDER BY id FOR NO KEY UPDATE' if lock else ''}) items",
         [campaign_id],
     )[0][0]
 

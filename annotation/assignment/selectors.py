@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from annotation.assignment.lanes import MAY
-from annotation.assignment.models import Assignment, Flag, LabelerCursor
+from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueState
 from annotation.campaigns.models import Campaign, Guidelines, Protocol
 from annotation.consents.selectors import given
 from annotation.items.models import Response
@@ -126,3 +126,9 @@ def open_flags(campaign: Campaign) -> QuerySet[Flag]:
     return Flag.objects.filter(assignment__campaign=campaign, resolved_at=None).select_related(
         "assignment__item__prompt", "assignment__labeler"
     )
+
+
+def overlap_under_way(campaign: Campaign) -> int | None:
+    """The overlap that a worker is giving to the items of a large campaign; None when all have it."""
+    rows = QueueState.objects.filter(pk=campaign.pk, overlap_to__isnull=False)
+    return rows.values_list("overlap_to", flat=True).first()

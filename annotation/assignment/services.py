@@ -44,6 +44,7 @@ from annotation.webhooks.events import emit
 DRAFT_BYTES = 1_000_000
 NOTE_CHARACTERS = 2_000
 SKIPS_PER_MINUTE = 30
+AT_ONCE = 5_000  # items that get another overlap in the transaction that asks for it: half a second
 HOLDING = (FlagReason.HARMFUL, FlagReason.PRIVATE)  # what nobody else should have to read meanwhile
 
 
@@ -315,10 +316,13 @@ def refresh_order(*, campaign: Campaign) -> None:
 def change_overlap(*, campaign: Campaign, overlap: int) -> None:
     """Wants more or fewer answers for every item. Raises Conflict when an item already has more (`extra["counted"]`).
 
-    The campaign row itself is the caller's (`campaigns.services.change_campaign`), which also leaves the audit row.
+    In a campaign of more than `AT_ONCE` items a worker gives it to them, batch after batch, so that answers are never held
+    back for long; an item that gets more answers before its turn keeps them. The campaign row itself is the caller's
+    (`campaigns.services.change_campaign`), which also leaves the audit row.
     """
     queue.lock_writers(campaign.pk)
-    counted = queue.lock_all_items(campaign.pk)
+    is_large = queue.has_more_items(campaign.pk, AT_ONCE)
+    counted = queue.most_counted(campaign.pk, lock=not is_large)
     if counted > overlap:
         raise Conflict(
             _("Some items already have %(counted)d answers; choose an overlap of at least %(counted)d.")
@@ -327,6 +331,10 @@ def change_overlap(*, campaign: Campaign, overlap: int) -> None:
             fields={"overlap": [_("At least %(counted)d.") % {"counted": counted}]},
             extra={"counted": counted},
         )
+    order.want_overlap(campaign.pk, overlap if is_large else None)
+    if is_large:
+        transaction.on_commit(_wake)
+        return
     strategy, _share = _strategy(campaign.pk)
     order.change_overlap(campaign.pk, overlap, strategy=strategy)
     if not strategy.is_random:
@@ -340,7 +348,11 @@ def want_order(*, campaign: Campaign) -> None:
 
 
 def order_queues() -> int:
-    """Puts the open places in order where that is due, each batch in a transaction; how many were moved."""
+    """Gives items the overlap that is wanted for them, then puts the open places in order where that is due; each batch in a
+    transaction. How many places were moved."""
+    for campaign_id in order.spreading():
+        while order.spread_overlap(campaign_id, strategy=_strategy(campaign_id)[0]):
+            pass
     moved = 0
     while claimed := order.claim():
         campaign_id, until = claimed

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from annotation import access
 from annotation.assignment.models import FlagReason, SkipReason
+from annotation.assignment.selectors import overlap_under_way
 from annotation.campaigns import dashboard, selectors, services
 from annotation.campaigns.models import Campaign
 from annotation.errors import Refused
@@ -155,6 +156,7 @@ def overview_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]
         "flags": _reasons(reasons, "open", FlagReason),
         "costs": costs(campaign) if campaign.currency else None,
         "is_moving": campaign.is_open and left > 0,
+        "overlap_to": overlap_under_way(campaign),
         "webhooks_off": switched_off(campaign),
     }
 
