@@ -6,7 +6,9 @@ Processes that tests start (web, worker) use these settings too and find the tes
 
 import os
 import re
+import sys
 import tempfile
+from pathlib import Path
 
 # Before anything reads them. The torch of a test needs no more than a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,6 +17,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WHETSTONE_SECRET_KEY", "for-the-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz")
 os.environ.setdefault("WHETSTONE_ENDPOINT_HOSTS", "http://127.0.0.1:9,api.example.org")  # 9: nobody is there
+# The suite starts a few hundred Pythons, and a third of a start is compiling. Where no bytecode may be written (containers
+# say so), it is kept with pytest's own cache instead of beside the sources.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    _bytecode = str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "bytecode")
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = _bytecode
+    sys.dont_write_bytecode = False
 if "WHETSTONE_DATA_DIR" not in os.environ:
     _made = tempfile.mkdtemp(prefix="whetstone-tests-")
     os.environ["WHETSTONE_DATA_DIR"] = os.environ["WHETSTONE_TEST_DIR"] = _made
