@@ -78,8 +78,15 @@ def valkey(places: Any) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, postgres: None) -> None:
-    """pytest-django asks for this before it makes the test database: the server has to be there."""
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any, postgres: None
+) -> None:
+    """pytest-django asks for this before it makes the test database: the server has to be there, and what to copy from."""
+    from tests import databases
+
+    with django_db_blocker.unblock():
+        databases.copy_from(databases.migrated())
+    databases.empty_quickly()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
