@@ -11,6 +11,7 @@ Each is started by the first test that asks for it; each parallel process (`pyte
 `site`, `worker` and `page` see committed rows only, so they bring `transactional_db`. Their tests are slower than others.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -328,6 +329,15 @@ def watch_page(page: Any, problems: list[str], *, home: str) -> None:
             problems.append(f"request to another host: {request.url}")
 
     page.on("request", foreign)
+
+
+# Garbage
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported stays: no collection looks at these two million objects again, and trainers ask for many."""
+    gc.collect()
+    gc.freeze()
 
 
 # Marks
