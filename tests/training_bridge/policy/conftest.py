@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.training_bridge.reward_model import tiny
+from training_bridge.policy.watch import watch_of
 from training_bridge.programs import RunDirectory
 
 
@@ -22,6 +23,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def short_looks(monkeypatch):
+    """Answers on the way are cut after 16 tokens: a random policy would write all 128, and more slowly than it learns."""
+    monkeypatch.setitem(watch_of.__kwdefaults__, "max_tokens", 16)
 
 
 @pytest.fixture(scope="session")
