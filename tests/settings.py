@@ -49,4 +49,5 @@ AXES_ENABLED = False  # the test client signs in without a request; the lock-out
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = False
+# A web process lists the files at its start. The test client begins anew with each instance, and looks when it is asked.
+WHITENOISE_AUTOREFRESH = "WHETSTONE_TEST_DATABASE" not in os.environ
