@@ -54,8 +54,9 @@ def test_a_failure_says_why(tmp_path):
 
 @pytest.mark.slow
 def test_from_nothing_to_a_policy_that_is_warmer(tmp_path, run_in, write_lines):
-    """The whole way with a policy trained for an eighth of its time: it knows its openers, and learns which are liked."""
-    policy = ensure_default_policy(tmp_path, PretrainParameters(steps=80, batch=32))
+    """The whole way with a policy of half the width, trained for an eighth of its time: it knows its openers, and learns
+    which are liked."""
+    policy = ensure_default_policy(tmp_path, PretrainParameters(steps=80, batch=32, width=128, inner=384))
     rng = random.Random(0)
     asked = rng.sample(corpus.prompts("train"), 130)
     prompts = [{"id": i, "messages": [{"role": "user", "content": text}]} for i, text in enumerate(asked)]
