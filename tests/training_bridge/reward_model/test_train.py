@@ -131,9 +131,9 @@ def steps_told(run):
 def test_kill_and_stop_and_resume_equal_an_uninterrupted_run(snapshot, policy_dir, tmp_path):
     """SIGTERM, then kill -9, then a third start: every loss and every bit of the model as if nothing had happened."""
     settings = {
-        "epochs": 20,
+        "epochs": 12,
         "batch_items": 4,
-        "checkpoint_steps": 20,
+        "checkpoint_steps": 10,
         "evaluate_epochs": False,
         "learning_rate": 1e-3,
     }
@@ -159,7 +159,7 @@ def test_kill_and_stop_and_resume_equal_an_uninterrupted_run(snapshot, policy_di
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, **quiet) as process:
         try:
-            when_told(steps_told(broken) + 40, process.kill, lambda: process.poll() is None)
+            when_told(steps_told(broken) + 24, process.kill, lambda: process.poll() is None)
             assert process.wait(timeout=60) == -signal.SIGKILL
         finally:
             process.kill()
@@ -173,7 +173,7 @@ def test_kill_and_stop_and_resume_equal_an_uninterrupted_run(snapshot, policy_di
     assert losses_of(broken).keys() == expected.keys()
     for line in broken.statuses():  # the steps that were taken twice, too
         assert line["stage"] != "train" or line["metrics"]["loss"] == expected[line["step"]]
-    assert len(expected) == 20 * round(len({e.item for e in read_events(snapshot[0], split="train")}) / 4)
+    assert len(expected) == 12 * round(len({e.item for e in read_events(snapshot[0], split="train")}) / 4)
     for name in ("model.safetensors", "feedback_heads.safetensors", "nuisance.json"):
         assert (broken.path / "result" / name).read_bytes() == (
             straight.path / "result" / name
@@ -297,8 +297,11 @@ def test_every_type_is_learned_from(feedback_type, policy_dir, tmp_path):
         (tmp_path / "s", sha256),
         policy_dir,
         # Distances between vectors that all start near 0 hardly move at first.
-        epochs=40 if feedback_type.category == "representation" else 12,
-        learning_rate=3e-3,
+        **(
+            {"epochs": 20, "learning_rate": 1e-2}
+            if feedback_type.category == "representation"
+            else {"epochs": 12, "learning_rate": 3e-3}
+        ),
         evaluate_epochs=False,
     )
     assert main(train, [str(run.path)]) == DONE
