@@ -63,7 +63,7 @@ def test_messages_are_json_and_wait_for_a_worker_no_longer_than_needed():
 def test_a_broker_that_is_away_is_noticed_at_once(tmp_path):
     from celery import Celery
 
-    away = Celery("away", broker=f"redis+socket://{tmp_path}/none.sock")
+    away = Celery("away", broker=f"redis+socket://{tmp_path}/none.sock", set_as_current=False)
     away.conf.update({name: app.conf[name] for name in ("broker_transport_options", "task_publish_retry")})
     began = time.monotonic()
 

@@ -26,7 +26,7 @@ def campaign(cast):
 
 def fields_of(page):
     """What a browser would post from the settings form of a page."""
-    form = re.search(r'<form method="post"[^>]*id="settings">.*?</form>', page, re.S)[0]
+    form = re.search(r'<form method="post" class="stack[^>]*>.*?</form>', page, re.S)[0]
     found = {}
     for tag in re.findall(r"<input[^>]*>", form):
         name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
