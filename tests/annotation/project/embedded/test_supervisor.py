@@ -101,7 +101,12 @@ def wait_until_all_are_gone(pids: list[int], limit_s: float = 30) -> None:
         ).stdout.split()
         return all(state.startswith("Z") for state in states)
 
-    wait_until(gone, f"processes {pids} end", limit_s)
+    try:
+        wait_until(gone, f"processes {pids} end", limit_s)
+    except AssertionError as error:
+        left = ["ps", "-ww", "-o", "pid=,ppid=,stat=,etimes=,args=", "-p", ",".join(map(str, pids))]
+        error.add_note(subprocess.run(left, capture_output=True, text=True, check=False).stdout)
+        raise
 
 
 @pytest.fixture(scope="module")
