@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from annotation.adjudication.services import compare_answers
-from annotation.assignment import order, services
+from annotation.assignment import order, queue, services
 from annotation.assignment.models import Assignment, Flag, LabelerCursor, QueueState, Slot
 from annotation.assignment.strategies import CONTROL, all_strategies
 from annotation.campaigns.models import Campaign
@@ -407,9 +407,8 @@ class QueueMachine(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_the_queue_behaves_like_its_model(monkeypatch):
     monkeypatch.setattr(services, "SKIPS_PER_MINUTE", 10**9)
-    monkeypatch.setattr(
-        order, "secrets", SimpleNamespace(randbits=lambda bits: 11)
-    )  # each order is the same again
+    for drawing in (order, queue):  # places, and responses on the screen: the same each time
+        monkeypatch.setattr(drawing, "secrets", SimpleNamespace(randbits=lambda bits: 11))
     QueueMachine.cast = Cast(*(make_user(name) for name in ("lena", "otto", "rita", "adam", "reza", "stan")))
     QueueMachine.people = [make_user(f"labeler-{n}") for n in range(LABELERS)]
     run_state_machine_as_test(
