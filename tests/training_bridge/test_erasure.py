@@ -42,7 +42,7 @@ from annotation.submissions.own_data import own_data
 from tests.training_bridge.exports.test_snapshot import lines
 from tests.training_bridge.test_api import Caller
 from tests.training_bridge.test_pages import execute, signed_in
-from tests.training_bridge.world import World, person
+from tests.training_bridge.world import World, person, take
 from training_bridge.exports.filters import Filters
 from training_bridge.exports.snapshot import build, faults, superseded
 from training_bridge.models import Checkpoint, Snapshot
@@ -145,14 +145,6 @@ def in_database() -> set[str]:
 def in_files(root: Path) -> set[str]:
     data = [path.read_bytes() for path in root.rglob("*") if path.is_file()]
     return {canary for canary in CANARIES if any(canary.encode() in d for d in data)}
-
-
-def take(world: World) -> Snapshot:
-    taken = take_snapshot(campaign=world.campaign, actor=world.researcher)
-    build_snapshot(str(taken.pk))
-    taken.refresh_from_db()
-    assert taken.status == "complete", taken.error
-    return taken
 
 
 def dump() -> dict[str, list[Any]]:

@@ -31,11 +31,11 @@ from tests.bucket import KEYS, Bucket, bucket, configured
 from tests.training_bridge.conftest import until
 from tests.training_bridge.test_api import Caller
 from tests.training_bridge.test_pages import execute, signed_in
-from tests.training_bridge.world import World
+from tests.training_bridge.world import World, take
 from training_bridge import artifacts, selectors
 from training_bridge.exports.snapshot import faults
 from training_bridge.models import Checkpoint, Snapshot
-from training_bridge.services import build_snapshot, mirror, promote, start_run, take_snapshot
+from training_bridge.services import build_snapshot, mirror, promote, start_run
 from training_bridge.services.checkpoints import damage, store
 from training_bridge.tasks import mirror_artifacts, sweep_jobs
 
@@ -55,14 +55,6 @@ def world() -> World:
     world = World(n_prompts=4, n_labelers=2, texts=("A canary of an answer {n}.", "Another one {n}."))
     world.answer_all()
     return world
-
-
-def take(world: World) -> Snapshot:
-    taken = take_snapshot(campaign=world.campaign, actor=world.researcher)
-    build_snapshot(str(taken.pk))
-    taken.refresh_from_db()
-    assert taken.status == "complete", taken.error
-    return taken
 
 
 def on_disk(directory: Path) -> dict[str, bytes]:

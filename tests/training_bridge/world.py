@@ -25,6 +25,8 @@ from annotation.models import (
     User,
 )
 from feedback_types.base import Message, Screen, ShownResponse
+from training_bridge.models import Snapshot
+from training_bridge.services import build_snapshot, take_snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PROTOCOL: list[dict[str, Any]] = [
@@ -187,3 +189,12 @@ class World:
         for number, item in enumerate(self.items):
             for labeler in self.labelers:
                 self.say(item, labeler, -strength if number % 2 else strength, flipped=bool(number % 2))
+
+
+def take(world: World) -> Snapshot:
+    """A complete snapshot of what was said until now."""
+    taken = take_snapshot(campaign=world.campaign, actor=world.researcher)
+    build_snapshot(str(taken.pk))
+    taken.refresh_from_db()
+    assert taken.status == "complete", taken.error
+    return taken
