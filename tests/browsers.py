@@ -79,8 +79,22 @@ class Browser:
             watchdog.cancel()
 
 
+def settled(page: Page) -> None:
+    """Returns once what fades or moves on the page has ended.
+
+    A change of theme starts its transitions with the next frame, which a busy machine may draw late: until then a button
+    has the letters of one theme on the ground of the other.
+    """
+    page.evaluate("""async () => {
+        const frame = () => new Promise(requestAnimationFrame);
+        const moves = (animation) => animation.effect?.getComputedTiming().endTime !== Infinity;
+        do { await frame(); await frame(); } while (document.getAnimations().some(moves));
+    }""")
+
+
 def axe_finds(page: Page) -> list[str]:
-    """Violations, a line each. The engine is added past the CSP, which a page's own scripts cannot do."""
+    """Violations of a page at rest, a line each. The engine is added past the CSP, which a page's own scripts cannot do."""
+    settled(page)
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [f"{v['id']}: {v['help']} {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found]
 

@@ -59,7 +59,6 @@ def both_themes_find(page) -> list[str]:
     found = []
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
-        page.wait_for_timeout(200)  # colours fade over
         found += [f"{theme} {line}" for line in axe_finds(page)]
     return found
 

@@ -155,6 +155,5 @@ def test_narrow_and_accessible(browser, site, cast) -> None:
         found = []
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            page.wait_for_timeout(200)  # colours fade over
             found += [f"{theme} {line}" for line in axe_finds(page)]
     assert found == []

@@ -198,6 +198,5 @@ def test_narrow_and_accessible(browser, site, cast) -> None:
             page.emulate_media(color_scheme=theme)
             for key in ("why", "where"):
                 page.locator(f"#q-{key} .question-head").click()
-                page.wait_for_timeout(200)  # colours fade over
                 found += [f"{theme} {line}" for line in axe_finds(page)]
     assert found == []
