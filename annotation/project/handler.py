@@ -4,13 +4,16 @@ Most middleware and every view is written for threads. In Django's own async cha
 of the request and back, that thread is started and ended with the request, and a task waits beside it for the client to
 leave: together that costs more CPU than the page itself (`python -m bench assignment`). Here the whole of a request, its
 signals included, runs in one of a few threads that stay. What streams (tokens of a policy, a file) is sent from the event
-loop, until its end or until the client has gone.
+loop, until its end or until the client has gone. A stream that a plain iterator makes has a thread of its own: whatever
+the iterator opens, such as a cursor, belongs to the thread that opened it.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import IO, Any
 
 from asgiref.sync import sync_to_async
@@ -62,7 +65,12 @@ class Handler(ASGIHandler):
         return response
 
     async def _stream(self, response: Any, receive: Any, send: Any) -> None:
-        """Sends until the end; when the client leaves, whatever makes the text is cancelled."""
+        """Sends until the end; when the client leaves, whatever makes the text is cancelled or closed."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="stream")  # started by its first use
+        in_thread: Callable[..., Any] = partial(sync_to_async, thread_sensitive=False, executor=thread)
+        if not response.is_async:  # Django would gather all of it before it sends the first byte
+            pieces = _joined(response.streaming_content, self.chunk_size)
+            response.streaming_content = _following(in_thread(lambda: next(pieces, None)))
         sending = asyncio.create_task(self.send_response(response, send))
         leaving = asyncio.create_task(self.listen_for_disconnect(receive))
         try:
@@ -73,4 +81,23 @@ class Handler(ASGIHandler):
             if not sending.cancelled():
                 sending.result()
         finally:
-            await sync_to_async(response.close)()
+            await in_thread(response.close)()
+            thread.shutdown(wait=False)
+
+
+async def _following(ask: Callable[[], Any]) -> AsyncIterator[bytes]:
+    while (piece := await ask()) is not None:
+        yield piece
+
+
+def _joined(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Short pieces together, at least `size` bytes but for the last: not every line costs a turn of the event loop."""
+    waiting, length = [], 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= size:
+            yield b"".join(waiting)
+            waiting, length = [], 0
+    if waiting:
+        yield b"".join(waiting)

@@ -190,7 +190,7 @@ class CompareRows(ApiView):
             selectors.files_of(selectors.snapshot_for(request.user, pk)) for pk in (snapshot_id, other_id)
         )
         rows = (line(row) for row in comparison.all_rows(before, after))
-        return data.streamed(request._request, rows, "application/x-ndjson")
+        return data.streamed(rows, "application/x-ndjson")
 
 
 class Lineage(ApiView):

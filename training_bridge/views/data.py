@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -196,45 +194,18 @@ def stream(request: HttpRequest, found: Snapshot) -> Any:
             (first, last), status = given, 206
             headers["Content-Range"] = f"bytes {first}-{last}/{archive.size}"
     headers["Content-Length"] = str(last - first + 1)
-    if not connection.in_atomic_block:
-        connection.close()  # or it would be held for as long as the download takes
     pieces = archive.read(first, last)
     if request.method == "HEAD":
         return HttpResponse(status=status, headers=headers)
-    return StreamingHttpResponse(
-        _async(pieces) if hasattr(request, "scope") else pieces, status=status, headers=headers
-    )
+    return StreamingHttpResponse(pieces, status=status, headers=headers)
 
 
-def streamed(request: HttpRequest, pieces: Iterator[bytes], content_type: str, name: str = "") -> Any:
-    """Sends what an iterator makes, as it is made, on no database connection."""
+def streamed(pieces: Iterator[bytes], content_type: str, name: str = "") -> Any:
+    """Sends what an iterator makes, as it is made."""
     headers = {"Content-Type": content_type, "Cache-Control": "private, no-cache"}
     if name:
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    if not connection.in_atomic_block:
-        connection.close()
-    together = _joined(pieces)
-    return StreamingHttpResponse(_async(together) if hasattr(request, "scope") else together, headers=headers)
-
-
-def _joined(pieces: Iterator[bytes], size: int = 1 << 16) -> Iterator[bytes]:
-    """Short pieces together, so that not every line costs a turn of the event loop."""
-    waiting, length = [], 0
-    for piece in pieces:
-        waiting.append(piece)
-        length += len(piece)
-        if length >= size:
-            yield b"".join(waiting)
-            waiting, length = [], 0
-    if waiting:
-        yield b"".join(waiting)
-
-
-async def _async(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Under ASGI a plain iterator would be collected whole before the first byte is sent."""
-    following = sync_to_async(lambda: next(pieces, None), thread_sensitive=False)
-    while (piece := await following()) is not None:
-        yield piece
+    return StreamingHttpResponse(pieces, headers=headers)
 
 
 @page
@@ -250,7 +221,7 @@ def send_exchange(request: HttpRequest, found: Snapshot, name: str, split: str) 
     if chosen is None or split not in SPLITS or not chosen.is_in(found.manifest or {}):
         raise NotFound(_("This snapshot cannot be had in that form."))
     file = f"{found.campaign.slug}-{found.short}-{name}-{split}.{chosen.suffix}"
-    return streamed(request, chosen.rows(directory, split), chosen.content_type, file)
+    return streamed(chosen.rows(directory, split), chosen.content_type, file)
 
 
 @page

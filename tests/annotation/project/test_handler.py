@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +17,8 @@ from annotation.project.handler import Handler
 
 pytestmark = pytest.mark.django_db
 ended: list[str] = []
+made: list[str] = []
+MOST_LINES = 100_000
 
 
 def thread(request):
@@ -42,6 +45,32 @@ def breaks(request):
     return StreamingHttpResponse(rows())
 
 
+def lines(request):
+    """A line of 1 KiB after another, each with the thread that made it; the client may leave while one is made."""
+
+    def rows() -> Iterator[bytes]:
+        try:
+            for number in range(MOST_LINES):
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+                made.append(threading.current_thread().name)
+                yield b"%1023d\n" % number
+                if number >= 640:
+                    time.sleep(0.001)
+        finally:
+            ended.append(threading.current_thread().name)
+
+    return StreamingHttpResponse(rows())
+
+
+def lines_that_break(request):
+    def rows() -> Iterator[bytes]:
+        yield b"x" * 65_536
+        raise RuntimeError("the disk is full")
+
+    return StreamingHttpResponse(rows())
+
+
 def file(request):
     return FileResponse(BytesIO(b"x" * 200_000))
 
@@ -56,6 +85,8 @@ urlpatterns = [
     path("thread", thread),
     path("endless", endless),
     path("breaks", breaks),
+    path("lines", lines),
+    path("lines-that-break", lines_that_break),
     path("file", file),
     path("has-connection", has_connection),
 ]
@@ -67,6 +98,7 @@ def handler(settings) -> Handler:
     settings.MIDDLEWARE = []
     settings.WEB_THREADS = 2
     ended.clear()
+    made.clear()
     return Handler()
 
 
@@ -143,12 +175,35 @@ async def test_streams_hold_no_thread(handler):
     await asyncio.gather(*streams)
 
 
-async def test_a_stream_that_breaks_is_not_ended_as_if_it_were_whole(handler):
+async def test_lines_are_sent_while_more_are_made(handler):
+    """The client leaves after four pieces of 64 KiB: nobody made the 100,000 lines for it."""
+    sent = await ask(handler, "lines", leaves_after=5)
+
+    assert [len(message["body"]) for message in sent[1:5]] == [65_536] * 4
+    assert text(sent).split()[:3] == [b"0", b"1", b"2"]
+    assert 256 <= len(made) < 3_000
+    assert set(made) == {ended[0]}  # closed by the thread that made them
+    assert len(ended) == 1 and ended[0].startswith("stream")
+
+
+async def test_the_thread_of_a_stream_ends_with_it(handler):
+    before = {thread.name for thread in threading.enumerate()}
+    await ask(handler, "lines", leaves_after=2)
+
+    until = time.monotonic() + 10
+    while {thread.name for thread in threading.enumerate()} - before and time.monotonic() < until:
+        await asyncio.sleep(0.01)
+    left = {thread.name for thread in threading.enumerate()} - before
+    assert not {name for name in left if name.startswith("stream")}
+
+
+@pytest.mark.parametrize(("address", "length"), [("breaks", 3), ("lines-that-break", 65_536)])
+async def test_a_stream_that_breaks_is_not_ended_as_if_it_were_whole(handler, address, length):
     sent: list[dict[str, Any]] = []
     with pytest.raises(RuntimeError, match="the disk is full"):
-        await ask(handler, "breaks", sent=sent)
+        await ask(handler, address, sent=sent)
 
-    assert text(sent) == b"one"
+    assert len(text(sent)) == length
     assert sent[-1]["more_body"] is True  # the client sees that something is missing
 
 
@@ -159,7 +214,10 @@ async def test_a_file_is_sent_in_large_pieces(handler):
     assert max(len(message.get("body", b"")) for message in sent) == 65_536
 
 
-@pytest.mark.parametrize("address", ["thread", "endless", "breaks", "file", "has-connection", "unknown"])
+@pytest.mark.parametrize(
+    "address",
+    ["thread", "endless", "breaks", "lines", "lines-that-break", "file", "has-connection", "unknown"],
+)
 async def test_every_request_is_said_to_begin_and_to_end_once(handler, address):
     heard: list[str] = []
     begins = lambda **_: heard.append("begins")  # noqa: E731
@@ -167,14 +225,29 @@ async def test_every_request_is_said_to_begin_and_to_end_once(handler, address):
     signals.request_started.connect(begins)
     signals.request_finished.connect(ends)
     try:
-        await ask(handler, address, leaves_after=3 if address == "endless" else 0)
+        await ask(handler, address, leaves_after=3 if address in {"endless", "lines"} else 0)
     except RuntimeError:
-        assert address == "breaks"
+        assert "break" in address
     finally:
         signals.request_started.disconnect(begins)
         signals.request_finished.disconnect(ends)
 
     assert heard == ["begins", "ends"]
+
+
+async def test_a_stream_gives_its_database_connection_back(handler):
+    held: list[bool] = []
+
+    def look(**_: Any) -> None:
+        held.append(connection.connection is not None)
+
+    signals.request_finished.connect(look)  # after Django's own, in the thread of the stream
+    try:
+        await ask(handler, "lines", leaves_after=2)
+    finally:
+        signals.request_finished.disconnect(look)
+
+    assert held == [False]
 
 
 async def test_the_database_connection_is_free_before_the_answer_is_sent(handler):
