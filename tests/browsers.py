@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Running
 from playwright.sync_api import BrowserContext, Error, Page, Playwright
 
-CLOSES_S = 30
+CLOSES_S, LEAVES_S = 30, 15
 ARGUMENTS = ("--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars")
 
 
@@ -100,11 +101,13 @@ def axe_finds(page: Page) -> list[str]:
 
 
 def _leave(page: Page) -> None:
-    """Empties a page; one that had set out for another by itself, as after sending an answer, is asked again."""
-    for attempt in range(3):
+    """Empties a page; one that sets out for others by itself, as after sending an answer, is asked again."""
+    until = time.monotonic() + LEAVES_S
+    while True:
         try:
             page.goto("about:blank")
             return
         except Error as error:
-            if "interrupted by another navigation" not in str(error) or attempt == 2:
+            if "interrupted by another navigation" not in str(error) or time.monotonic() > until:
                 raise
+            page.wait_for_timeout(50)

@@ -6,7 +6,7 @@ anywhere, and it is one function from a `RunDirectory` to its metrics:
     def train(run: RunDirectory) -> dict[str, Any]: ...
 
     if __name__ == "__main__":
-        raise SystemExit(main(train))
+        execute(train)
 
 It finds `config.json` in DIR and leaves behind
 
@@ -42,7 +42,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from training_bridge.machine import Meter
 
@@ -257,6 +257,22 @@ def main(program: Callable[[RunDirectory], Mapping[str, Any]], argv: list[str] |
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
+
+
+def execute(program: Callable[[RunDirectory], Mapping[str, Any]]) -> NoReturn:
+    """`main` as a process of its own, which ends with the exit code.
+
+    One of several processes ends without taking Python apart: threads of gloo may hold a tensor a moment longer than the
+    process group lives, and to let go of it while Python goes away aborts a process that had done all its work ("terminate
+    called without an active exception"; pytorch pull request 179291).
+    """
+    code = main(program)
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        raise SystemExit(code)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def directory_of(program: Callable[..., Any], argv: list[str] | None) -> Path:

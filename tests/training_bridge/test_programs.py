@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -140,6 +142,37 @@ def test_a_fault_leaves_its_traceback_and_a_stop_its_checkpoint(run):
     main(stopped, [str(run.path)])
     assert run.newest_checkpoint().name == "step-7"
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+ABORTS_AT_ITS_END = """
+import atexit, os, sys
+from training_bridge.programs import Problem, execute
+def program(run):
+    print("said")
+    atexit.register(os.abort)
+    if run.config["method"] == "none":
+        return {"accuracy": 0.75}
+    raise Problem("No.", "Yes.")
+execute(program)
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "processes", "code"),
+    [("none", "2", DONE), ("some", "2", PROBLEM), ("none", "1", -signal.SIGABRT)],
+)
+def test_one_of_several_processes_ends_with_its_code_whatever_python_would_do_then(
+    run, method, processes, code
+):
+    """Nothing is lost by it: what was said, the result, the log."""
+    (run.path / "config.json").write_text(json.dumps({"method": method, "seed": 1}))
+    command = [sys.executable, "-c", ABORTS_AT_ITS_END, str(run.path)]
+    done = subprocess.run(
+        command, env={**os.environ, "WORLD_SIZE": processes}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == code
+    assert done.stdout == "said\n"
+    assert (run.path / ("metrics.json" if method == "none" else "failure.json")).is_file()
 
 
 def test_a_directory_without_a_config_is_a_problem(tmp_path):

@@ -34,7 +34,7 @@ from training_bridge.evaluation.config import ConsistencyParameters
 from training_bridge.evaluation.fusion import Fused
 from training_bridge.evaluation.judges import Judge, RewardModelJudge, Text, reward_model_judge
 from training_bridge.evaluation.rewrites import CHANGING, KEEPING
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 from training_bridge.reward_model.config import parameters
 from training_bridge.reward_model.evaluate import load_events
 from training_bridge.reward_model.measures import share
@@ -191,4 +191,4 @@ def contrast(judge: Judge, given: Sequence[Pair]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(consistency))
+    execute(consistency)

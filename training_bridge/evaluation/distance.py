@@ -34,7 +34,7 @@ from training_bridge.evaluation.judges import judges_of
 from training_bridge.evaluation.steps import FORMS, Stepped, forms_of, step_through
 from training_bridge.policy.config import parameters
 from training_bridge.policy.generation import Sampler
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 
 FURTHEST = 6
 
@@ -137,4 +137,4 @@ def furthest(asked: Sequence[Asked], returns: dict[str, list[Floats]]) -> list[d
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(distance))
+    execute(distance)

@@ -29,7 +29,7 @@ from training_bridge.evaluation.config import InspectionParameters
 from training_bridge.evaluation.hidden import hidden_states
 from training_bridge.evaluation.judges import RewardModelJudge, Text, reward_model_judge
 from training_bridge.evaluation.shaping import OBJECTIVES, find_probe, objective, overlap, shaped, without
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 from training_bridge.reward_model.config import parameters
 from training_bridge.reward_model.evaluate import load_events
 from training_bridge.reward_model.measures import difference
@@ -160,4 +160,4 @@ def shown(test: Sequence[Read], steps: dict[str, list[Tensor]]) -> list[dict[str
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(inspection))
+    execute(inspection)

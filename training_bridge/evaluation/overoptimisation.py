@@ -36,7 +36,7 @@ from training_bridge.policy.config import parameters
 from training_bridge.policy.generation import Request
 from training_bridge.policy.rewards import stated_in
 from training_bridge.policy.tastes import TASTES
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 
 SINGLE = "member"
 
@@ -157,4 +157,4 @@ def against(golds: Mapping[str, Floats], seed: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(overoptimisation))
+    execute(overoptimisation)

@@ -25,7 +25,7 @@ from feedback_types.base import Message
 from training_bridge.evaluation.benches import OTHER, SUBSETS, Margins, best_of, margins, pair, sections, ties
 from training_bridge.evaluation.config import RewardBenchParameters
 from training_bridge.evaluation.judges import Text, reward_model_judge
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 from training_bridge.reward_model.config import parameters
 from training_bridge.reward_model.measures import share
 
@@ -144,4 +144,4 @@ def text_of(prompt: Any, answer: Any) -> Text:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(rewardbench))
+    execute(rewardbench)

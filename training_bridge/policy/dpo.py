@@ -42,7 +42,7 @@ from training_bridge.policy.trl_runs import (
     train,
 )
 from training_bridge.policy.watch import watch_of
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 from training_bridge.reward_model.measures import share
 
 RATES = (3e-4, 5e-6, 1e-6, 5e-5)  # below 50 M weights, below 2 G, above; LoRA
@@ -199,4 +199,4 @@ def chosen_likelihood(
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(dpo))
+    execute(dpo)

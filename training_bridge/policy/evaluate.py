@@ -42,7 +42,7 @@ from training_bridge.policy.logprobs import divergences
 from training_bridge.policy.prompts import Prompt, of_snapshot, read_prompts
 from training_bridge.policy.served import ServedSampler, sampler_of
 from training_bridge.policy.tastes import TASTES
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 from training_bridge.reward_model.measures import histogram
 
 RESAMPLES = 2000
@@ -319,4 +319,4 @@ def side_by_side(
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(evaluate))
+    execute(evaluate)

@@ -39,7 +39,7 @@ from training_bridge.policy.trl_runs import (
     train,
 )
 from training_bridge.policy.watch import watch_of
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 
 RATES = (3e-4, 5e-6, 1e-6, 5e-5)  # below 50 M weights, below 2 G, above; adapters
 
@@ -157,4 +157,4 @@ def columns(model: Any, rows: Sequence[Row], at_once: int) -> list[dict[str, Any
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(kto))
+    execute(kto)

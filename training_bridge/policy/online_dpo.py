@@ -53,7 +53,7 @@ from training_bridge.policy.trl_runs import (
     write_policy,
 )
 from training_bridge.policy.watch import watch_of
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 from training_bridge.reward_model.score import RewardFunction
 
 log = logging.getLogger("whetstone")
@@ -266,4 +266,4 @@ def iterate(
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(online_dpo))
+    execute(online_dpo)

@@ -34,7 +34,7 @@ from training_bridge.policy import corpus
 from training_bridge.policy.config import PretrainParameters, parameters
 from training_bridge.policy.lineage import write_lineage
 from training_bridge.policy.muon import Muon
-from training_bridge.programs import Problem, RunDirectory, main, read_json, write_json
+from training_bridge.programs import Problem, RunDirectory, execute, read_json, write_json
 from training_bridge.reward_model import packing
 from training_bridge.reward_model.encoding import Encoded
 
@@ -258,4 +258,4 @@ def resume(run: RunDirectory, model: LlamaForCausalLM, optimizers: Sequence[torc
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(pretrain))
+    execute(pretrain)

@@ -20,7 +20,7 @@ from trl import GRPOConfig, RLOOConfig
 from training_bridge.policy import grpo, rloo
 from training_bridge.policy.config import RFTParameters, parameters
 from training_bridge.policy.online import train_online
-from training_bridge.programs import RunDirectory, main
+from training_bridge.programs import RunDirectory, execute
 
 
 def rft(run: RunDirectory) -> dict[str, Any]:
@@ -38,4 +38,4 @@ def by_group(settings: RFTParameters, **common: Any) -> GRPOConfig:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(rft))
+    execute(rft)

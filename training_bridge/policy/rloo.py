@@ -25,7 +25,7 @@ from training_bridge.policy.chat import prompt_ids
 from training_bridge.policy.config import RLOOParameters
 from training_bridge.policy.online import train_online
 from training_bridge.policy.trl_runs import InRunDirectory
-from training_bridge.programs import RunDirectory, main
+from training_bridge.programs import RunDirectory, execute
 
 RATES = (3e-4, 3e-6, 1e-6, 2e-5)  # below 50 M weights, below 2 G, above; LoRA
 
@@ -49,4 +49,4 @@ def rloo(run: RunDirectory) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(rloo))
+    execute(rloo)

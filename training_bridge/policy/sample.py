@@ -36,7 +36,7 @@ from training_bridge.policy.config import SampleParameters, parameters
 from training_bridge.policy.generation import Generated, Request, Sampler, Sampling
 from training_bridge.policy.prompts import Prompt, read_prompts
 from training_bridge.policy.served import ServedSampler, sampler_of
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
@@ -184,4 +184,4 @@ def resume(run: RunDirectory, output: Path) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sample))
+    execute(sample)

@@ -36,7 +36,7 @@ from training_bridge.policy.trl_runs import (
     train,
 )
 from training_bridge.policy.watch import watch_of
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 
 RATES = (3e-4, 1e-5, 5e-6, 1e-4)  # below 50 M weights, below 2 G, above; adapters
 NO_LOSS = -100
@@ -109,4 +109,4 @@ def columns(row: Row) -> dict[str, list[int]]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sft))
+    execute(sft)

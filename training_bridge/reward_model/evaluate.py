@@ -30,7 +30,7 @@ from feedback_types import registry
 from feedback_types.base import Event, Message
 from feedback_types.likelihoods import Likelihood
 from training_bridge.exports.reader import UnreadableSnapshot, read_events, verify
-from training_bridge.programs import Problem, RunDirectory, main, read_json
+from training_bridge.programs import Problem, RunDirectory, execute, read_json
 from training_bridge.reward_model.config import EvaluateParameters, parameters, source
 from training_bridge.reward_model.data import Dataset, build
 from training_bridge.reward_model.encoding import Encoded
@@ -414,4 +414,4 @@ def program(run: RunDirectory) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(program))
+    execute(program)

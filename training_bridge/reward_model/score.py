@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from feedback_types.base import Message
-from training_bridge.programs import Problem, RunDirectory, main, plain, read_json
+from training_bridge.programs import Problem, RunDirectory, execute, plain, read_json
 from training_bridge.reward_model.config import ScoreParameters, parameters, source
 from training_bridge.reward_model.encoding import Encoded
 from training_bridge.reward_model.model import Place, RewardModel
@@ -265,4 +265,4 @@ def chunks(rows: Iterator[Any]) -> Iterator[list[Any]]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(score))
+    execute(score)

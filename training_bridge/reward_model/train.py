@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from feedback_types.base import Event
 from feedback_types.likelihoods import Likelihood
-from training_bridge.programs import Problem, RunDirectory, main, read_json, sha256_of, write_json
+from training_bridge.programs import Problem, RunDirectory, execute, read_json, sha256_of, write_json
 from training_bridge.reward_model import sharding
 from training_bridge.reward_model.augment import augmented, share_weights
 from training_bridge.reward_model.config import TrainParameters, parameters, source
@@ -533,4 +533,4 @@ def lineage(run: RunDirectory, settings: TrainParameters) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(train))
+    execute(train)

@@ -15,7 +15,7 @@ from itertools import islice
 from statistics import stdev
 from typing import Any
 
-from training_bridge.programs import Problem, RunDirectory, main
+from training_bridge.programs import Problem, RunDirectory, execute
 from training_bridge.reward_model.config import UncertaintyParameters, parameters, source
 
 ITEMS = 256  # that are held at once
@@ -75,4 +75,4 @@ def score(run: RunDirectory) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(score))
+    execute(score)

@@ -1,6 +1,6 @@
 """python -m training_bridge.policy.ppo DIR"""
 
 from training_bridge.policy.ppo.train import ppo
-from training_bridge.programs import main
+from training_bridge.programs import execute
 
-raise SystemExit(main(ppo))
+execute(ppo)
