@@ -14,7 +14,7 @@ import hashlib
 import io
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -58,10 +58,14 @@ def nothing(name: str, done: int, total: int) -> None:
 # --- There -----------------------------------------------------------------------------------------------------------
 
 
-def copy(directory: Path, kind: str, sha256: str, *, tell: Tell = nothing) -> int:
-    """Copies a directory, its list of files last; what is there already is not sent again. Returns the bytes sent.
+def copy(
+    directory: Path, kind: str, sha256: str, *, again: Collection[str] = (), tell: Tell = nothing
+) -> int:
+    """Copies a directory, its list of files last; what is there in its size is not sent again. Returns the bytes sent.
 
-    Args: tell: called before each file and at the end; may raise, and what is there then is half a copy.
+    Args:
+        again: files to send whatever is there in their place.
+        tell: called before each file and at the end; may raise, and what is there then is half a copy.
     Raises Damaged; Unavailable, and the next call goes on where this one stopped.
     """
     files, last = _on_disk(directory, kind, sha256)
@@ -69,13 +73,13 @@ def copy(directory: Path, kind: str, sha256: str, *, tell: Tell = nothing) -> in
     total, done = sum(about["bytes"] for about in files.values()), 0
     for name, about in files.items():
         tell(name, done, total)
-        if there.get(name) != about["bytes"]:
+        if there.get(name) != about["bytes"] or name in again:
             with (directory / name).open("rb") as file:
                 storage().put(f"{folder}/{name}", file)
             sent += about["bytes"]
         done += about["bytes"]
     tell(LAST[kind], done, total)
-    if there.get(LAST[kind]) != len(last) or sent:
+    if there.get(LAST[kind]) != len(last) or sent or LAST[kind] in again:
         storage().put(f"{folder}/{LAST[kind]}", io.BytesIO(last))
     return sent
 
@@ -97,6 +101,11 @@ def _on_disk(directory: Path, kind: str, sha256: str) -> tuple[dict[str, Any], b
         for name in names
     }
     return files, orjson.dumps({"files": files}, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def remove_foreign(kind: str, sha256: str) -> int:
+    """Removes what a whole copy does not list; how many files went."""
+    return storage().forget(f"{kind}/{sha256}", but=(*listed(kind, sha256), LAST[kind]))
 
 
 def is_whole(kind: str, sha256: str) -> bool:

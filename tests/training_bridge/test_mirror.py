@@ -502,6 +502,10 @@ def test_the_command_copies_verifies_and_mends(world: World, bucket: Bucket, cap
     bucket.put(place, bucket.objects[place].replace(b'"', b"'", 1))
     with pytest.raises(CommandError, match="1 of 2 copies are not as they should be"):
         run("--verify")
+    bucket.put(f"snapshots/{taken.sha256}/foreign.txt", b"who put this here?")
+    assert f"snapshots/{taken.sha256}: whole again" in run("--repair")
+    assert of(bucket, "snapshots", taken.sha256) == on_disk(taken.path)
+    assert run("--verify").count(": whole") == 2
     bucket.delete(place)
     assert "no longer whole there" in run()
     assert run("--verify").count(": whole") == 2
@@ -520,6 +524,28 @@ def test_the_command_copies_verifies_and_mends(world: World, bucket: Bucket, cap
     with pytest.raises(CommandError, match="Could not connect"):
         run("--verify")
     bucket.start()
+
+
+def test_what_this_host_does_not_have_whole_is_not_sent_over_a_damaged_copy(
+    world: World, bucket: Bucket
+) -> None:
+    taken = take(world)
+    run()
+    place = f"snapshots/{taken.sha256}/native/prompts.jsonl"
+    altered = bucket.objects[place].replace(b'"', b"'", 1)
+    bucket.put(place, altered)
+    (taken.path / "native/prompts.jsonl").write_bytes(altered)
+    with pytest.raises(CommandError, match="1 of 1 copies are not as they should be"):
+        run("--repair")
+    taken.refresh_from_db()
+    assert bucket.objects[place] == altered
+    assert "native/prompts.jsonl" in taken.mirror_error and taken.mirrored_at is None
+    elsewhere(taken)
+    Snapshot.objects.update(mirrored_at=timezone.now(), mirror_error="")
+    with pytest.raises(CommandError, match="1 of 1 copies are not as they should be"):
+        run("--repair")
+    taken.refresh_from_db()
+    assert taken.mirrored_at is not None  # a host that has nothing changes nothing
 
 
 def test_without_a_storage_nothing_changes(world: World) -> None:

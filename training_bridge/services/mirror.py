@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -111,18 +111,20 @@ def mirror_due(*, now: bool = False, say: Say = lambda text: None) -> int:
     return left
 
 
-def _copy(row: Any, kind: str, say: Say) -> bool:
+def _copy(row: Any, kind: str, say: Say, again: Collection[str] = ()) -> bool:
     """Copies one directory, if it is on this disk and nobody else is at it. Raises Unavailable, recorded."""
-    directory = row.path if kind == SNAPSHOTS else Path(row.path)
+    directory = Path(row.path)
     name = f"{kind}/{row.sha256}"
-    if not (directory / "manifest.json" if kind == SNAPSHOTS else directory).exists():
+    if not _is_here(row, kind):
         say(f"{name}: not on this host")
         return False
     with _alone(row.sha256) as is_mine:
         if not is_mine:
             return False
         rows = rows_of(kind).filter(sha256=row.sha256)
-        if not rows.filter(mirrored_at=None).exists():
+        if again:
+            rows.update(mirrored_at=None)  # nobody fetches it until it is whole
+        elif not rows.filter(mirrored_at=None).exists():
             return True  # somebody else was quicker
         rows.update(mirror_tried_at=Now())
 
@@ -132,7 +134,7 @@ def _copy(row: Any, kind: str, say: Say) -> bool:
             say(f"{name}: {file}, {done / 1e6:,.1f} of {total / 1e6:,.1f} MB")
 
         try:
-            sent = artifacts.copy(directory, kind, row.sha256, tell=tell)
+            sent = artifacts.copy(directory, kind, row.sha256, again=again, tell=tell)
         except _Overtaken:
             return True
         except (artifacts.Damaged, Unavailable, OSError) as error:
@@ -144,6 +146,26 @@ def _copy(row: Any, kind: str, say: Say) -> bool:
         say(f"{name}: copied, {sent / 1e6:,.1f} MB sent")
         log.info("%s is copied to %s.", name, settings.ARTIFACT_PLACE)
         return True
+
+
+def _is_here(row: Any, kind: str) -> bool:
+    return (Path(row.path) / "manifest.json" if kind == SNAPSHOTS else Path(row.path)).exists()
+
+
+def mend(kind: str, sha256: str, damaged: Collection[str], say: Say = lambda text: None) -> bool:
+    """Sends the damaged files of a copy again and removes what does not belong to it. False where this disk cannot help.
+
+    Raises Unavailable, recorded.
+    """
+    rows = rows_of(kind).filter(sha256=sha256)
+    row = next((row for row in rows if _is_here(row, kind)), None)
+    if row is None:
+        say(f"{kind}/{sha256}: not on this host")
+        return False
+    if not _copy(row, kind, say, again=damaged):
+        return False
+    artifacts.remove_foreign(kind, sha256)
+    return True
 
 
 def _remove(row: Snapshot, say: Say) -> bool:

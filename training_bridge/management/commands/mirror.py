@@ -1,4 +1,4 @@
-"""Copies what is missing to the storage of copies that WHETSTONE_ARTIFACT_STORAGE names; --verify, --follow."""
+"""Copies what is missing to the storage of copies that WHETSTONE_ARTIFACT_STORAGE names; --verify, --repair, --follow."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ class Command(BaseCommand):
             help="read every copy and compare it with its hashes; changes nothing",
         )
         how.add_argument(
+            "--repair",
+            action="store_true",
+            help="the same, and send again from this host what is not as it was written",
+        )
+        how.add_argument(
             "--follow",
             action="store_true",
             help="go on until stopped: on each host that shares its data directory with no worker of the queue `default`",
@@ -44,7 +49,10 @@ class Command(BaseCommand):
             self.follow()
             return
         try:
-            self.verify() if options["verify"] else self.copy()
+            if options["verify"] or options["repair"]:
+                self.verify(repair=options["repair"])
+            else:
+                self.copy()
         except Unavailable as error:
             raise CommandError(f"{settings.ARTIFACT_PLACE}: {error}") from None
 
@@ -60,13 +68,22 @@ class Command(BaseCommand):
             )
         self.say("Everything is copied.")
 
-    def verify(self) -> None:
+    def verify(self, *, repair: bool) -> None:
+        if repair:
+            self.copy()  # what is missing, and what is left of the erased
         damaged = checked = 0
         for kind in mirror.KINDS:
             for sha256 in mirror.copied(kind):
                 faults = list(artifacts.copy_faults(kind, sha256))
-                damaged, checked = damaged + bool(faults), checked + 1
                 self.told(f"{kind}/{sha256}", faults)
+                if (
+                    faults
+                    and repair
+                    and mirror.mend(kind, sha256, [file for file, _fault in faults], self.say)
+                ):
+                    faults = list(artifacts.copy_faults(kind, sha256))
+                    self.told(f"{kind}/{sha256}", faults, "whole again")
+                damaged, checked = damaged + bool(faults), checked + 1
         erased = Snapshot.objects.exclude(erased_at=None)
         for sha256 in erased.values_list("sha256", flat=True).distinct().order_by("sha256"):
             left = mirror.left_of_erased(sha256)
@@ -78,8 +95,8 @@ class Command(BaseCommand):
             self.say(f"{waiting} are not copied yet: manage.py mirror")
         if damaged:
             raise CommandError(
-                f"{damaged} of {checked} copies are not as they should be. Delete the files that are named there and call "
-                "manage.py mirror, which copies them again; for what is erased it removes them."
+                f"{damaged} of {checked} copies are not as they should be. manage.py mirror --repair, on a host that has "
+                "their directories, sends again what is damaged, and removes what is left of the erased."
             )
 
     def told(self, name: str, faults: list[tuple[str, str]], otherwise: str = "whole") -> None:
