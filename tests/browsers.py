@@ -23,6 +23,7 @@ from playwright.sync_api import Browser as Running
 from playwright.sync_api import BrowserContext, Error, Page, Playwright
 
 CLOSES_S, LEAVES_S = 30, 15
+OF_COLOURS = ("color-contrast", "link-in-text-block")  # the rules of axe that look at them
 ARGUMENTS = ("--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars")
 
 
@@ -96,8 +97,23 @@ def settled(page: Page) -> None:
 def axe_finds(page: Page) -> list[str]:
     """Violations of a page at rest, a line each. The engine is added past the CSP, which a page's own scripts cannot do."""
     settled(page)
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [f"{v['id']}: {v['help']} {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found]
+    return _lines(Axe().run(page, options={"resultTypes": ["violations"]}).response)
+
+
+def axe_finds_in_both_themes(page: Page) -> list[str]:
+    """The same in light and dark. The dark theme has other colours and nothing else: only their rules are asked again."""
+    page.emulate_media(color_scheme="light")
+    found = [f"light {line}" for line in axe_finds(page)]
+    page.emulate_media(color_scheme="dark")
+    settled(page)
+    options = {"resultTypes": ["violations"], "runOnly": list(OF_COLOURS)}
+    return found + [f"dark {line}" for line in _lines(page.evaluate("options => axe.run(options)", options))]
+
+
+def _lines(response: dict[str, Any]) -> list[str]:
+    return [
+        f"{v['id']}: {v['help']} {[n['html'][:160] for n in v['nodes'][:3]]}" for v in response["violations"]
+    ]
 
 
 def _leave(page: Page) -> None:

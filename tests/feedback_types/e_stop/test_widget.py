@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.submissions.models import Feedback, Submission
 from feedback_types.segments import segment_ends
-from tests.browsers import axe_finds
+from tests.browsers import axe_finds_in_both_themes
 from tests.cast import make_campaign, make_cast
 
 pytestmark = pytest.mark.browser
@@ -53,14 +53,6 @@ def wait_for(page, characters, position=0):
         }""",
         arg=[position, characters],
     )
-
-
-def both_themes_find(page) -> list[str]:
-    found = []
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        found += [f"{theme} {line}" for line in axe_finds(page)]
-    return found
 
 
 def stored(page, expected=1):
@@ -235,12 +227,12 @@ def test_without_scripts_it_asks_in_hindsight(browser, site, cast):
 def test_axe_finds_nothing_in_any_state(browser, site, cast):
     with browser.page(site.url, bypass_csp=True, reduced_motion="reduce") as page:
         show(page, site, cast, FIRST, SECOND, settings={"start": "key", "chars_per_s": 20})
-        found = both_themes_find(page)
+        found = axe_finds_in_both_themes(page)
         page.keyboard.press("Space")
         expect(page.get_by_role("button", name="Stop Esc")).to_be_visible()
-        found += both_themes_find(page)
+        found += axe_finds_in_both_themes(page)
         page.keyboard.press("Escape")
-        found += both_themes_find(page)
+        found += axe_finds_in_both_themes(page)
         page.keyboard.press("1")
-        found += both_themes_find(page)
+        found += axe_finds_in_both_themes(page)
     assert found == []

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.submissions.models import Feedback, Submission
-from tests.browsers import axe_finds
+from tests.browsers import axe_finds_in_both_themes
 from tests.cast import make_campaign, make_cast
 
 pytestmark = pytest.mark.browser
@@ -39,14 +39,6 @@ def replace_in_editor(page, old, new):
         "(e, old) => { const at = e.value.indexOf(old); e.setSelectionRange(at, at + old.length); }", old
     )
     page.keyboard.insert_text(new)
-
-
-def both_themes_find(page) -> list[str]:
-    found = []
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        found += [f"{theme} {line}" for line in axe_finds(page)]
-    return found
 
 
 def stored(page, expected=1):
@@ -174,13 +166,13 @@ def test_without_scripts(browser, site, cast):
 def test_axe_finds_nothing_in_any_state(browser, site, cast):
     with browser.page(site.url, bypass_csp=True) as page:
         show(page, site, cast, TEXT, OTHER, settings={"suggestions": "cuts"})
-        found = both_themes_find(page)
+        found = axe_finds_in_both_themes(page)
         page.keyboard.press("1")
         replace_in_editor(page, "boils", "cooks")
         expect(page.locator(".improvement-diff ins").first).to_be_visible()
-        found += both_themes_find(page)
+        found += axe_finds_in_both_themes(page)
         page.keyboard.press("Control+Enter")
-        found += both_themes_find(page)
+        found += axe_finds_in_both_themes(page)
         page.keyboard.press("y")
-        found += both_themes_find(page)
+        found += axe_finds_in_both_themes(page)
     assert found == []

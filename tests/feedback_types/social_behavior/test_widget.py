@@ -9,7 +9,7 @@ from annotation.consents.services import grant, withdraw
 from annotation.items.services import NewItem, NewResponse, add_items
 from annotation.submissions.models import Feedback, Submission
 from feedback_types.segments import segment_ends
-from tests.browsers import axe_finds
+from tests.browsers import axe_finds, axe_finds_in_both_themes
 from tests.cast import make_campaign, make_cast
 
 pytestmark = pytest.mark.browser
@@ -267,12 +267,7 @@ def test_axe_finds_nothing(page, site, cast, width):
     page.set_viewport_size({"width": width, "height": 800})
     show(page, site, cast, SHORT, "Another one.", before=[COMPARISON])
     page.keyboard.press("+")
-    found = []
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        page.wait_for_timeout(200)
-        found += [f"{theme} {line}" for line in axe_finds(page)]
-    assert found == []
+    assert axe_finds_in_both_themes(page) == []
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
 
