@@ -503,7 +503,10 @@ def test_the_command_copies_verifies_and_mends(world: World, bucket: Bucket, cap
     with pytest.raises(CommandError, match="1 of 2 copies are not as they should be"):
         run("--verify")
     bucket.put(f"snapshots/{taken.sha256}/foreign.txt", b"who put this here?")
+    Checkpoint.objects.filter(pk=model.pk).update(mirrored_at=None)
+    elsewhere(model)  # another host's, which has not copied it: no reason not to mend this one
     assert f"snapshots/{taken.sha256}: whole again" in run("--repair")
+    Checkpoint.objects.filter(pk=model.pk).update(mirrored_at=timezone.now())
     assert of(bucket, "snapshots", taken.sha256) == on_disk(taken.path)
     assert run("--verify").count(": whole") == 2
     bucket.delete(place)

@@ -70,7 +70,8 @@ class Command(BaseCommand):
 
     def verify(self, *, repair: bool) -> None:
         if repair:
-            self.copy()  # what is missing, and what is left of the erased
+            mirror.recheck(self.say)
+            mirror.mirror_due(now=True, say=self.say)  # what only other hosts have waits for them
         damaged = checked = 0
         for kind in mirror.KINDS:
             for sha256 in mirror.copied(kind):
