@@ -187,14 +187,14 @@ async def test_lines_are_sent_while_more_are_made(handler):
 
 
 async def test_the_thread_of_a_stream_ends_with_it(handler):
-    before = {thread.name for thread in threading.enumerate()}
-    await ask(handler, "lines", leaves_after=2)
+    threads: set[threading.Thread] = set()
+    await ask(handler, "lines", leaves_after=2, on_send=lambda: threads.update(threading.enumerate()))
 
-    until = time.monotonic() + 10
-    while {thread.name for thread in threading.enumerate()} - before and time.monotonic() < until:
-        await asyncio.sleep(0.01)
-    left = {thread.name for thread in threading.enumerate()} - before
-    assert not {name for name in left if name.startswith("stream")}
+    streams = [thread for thread in threads if thread.name.startswith("stream")]
+    assert streams
+    for thread in streams:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in streams)
 
 
 @pytest.mark.parametrize(("address", "length"), [("breaks", 3), ("lines-that-break", 65_536)])
