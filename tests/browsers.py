@@ -89,7 +89,8 @@ def settled(page: Page) -> None:
     """
     page.evaluate("""async () => {
         const frame = () => new Promise(requestAnimationFrame);
-        const moves = (animation) => animation.effect?.getComputedTiming().endTime !== Infinity;
+        const moves = (animation) =>
+            animation.playState === "running" && animation.effect?.getComputedTiming().endTime !== Infinity;
         do { await frame(); await frame(); } while (document.getAnimations().some(moves));
     }""")
 
